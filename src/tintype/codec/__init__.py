@@ -1,0 +1,1 @@
+"""Bytes to pixels: sniffing, header checks, limits, scaled decoding, orientation, color."""

@@ -1,0 +1,1 @@
+"""Words, columns, errors and settings that every room shares."""

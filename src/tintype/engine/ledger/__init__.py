@@ -1,0 +1,1 @@
+"""Shards, leases and attempts."""

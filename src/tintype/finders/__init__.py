@@ -1,0 +1,1 @@
+"""Findings from columns, one file a finder."""

@@ -1,0 +1,1 @@
+"""What a collection holds, as figures and as one HTML file."""

@@ -1,0 +1,1 @@
+"""Pure functions from bytes and pixels to columns, one file a stage."""

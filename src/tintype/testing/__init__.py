@@ -1,0 +1,1 @@
+"""Contract suites and makers for tests, ours and plug-ins'."""
