@@ -1,4 +1,4 @@
-"""What decoding gives: the pixels of an image at the scale that was asked for, and the facts of its header."""
+"""What decoding gives: the pixels of an image at the scale that was asked for, and its header's facts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Header:
 class Image:
     """A decoded image, upright, in sRGB.
 
-    `rgb` is (height, width, 3) uint8, read-only, scaled down so that its longer side is at least the side that
-    was asked for (or full size where that is smaller). `width` and `height` are the upright full size in px.
+    `rgb` is (height, width, 3) uint8, read-only, scaled down so that its longer side is the side that was asked
+    for (or full size where that is smaller). `width` and `height` are the upright full size in px.
     """
 
     rgb: Pixels

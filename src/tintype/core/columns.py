@@ -37,17 +37,37 @@ DIGEST = pa.binary(16)
 TIMESTAMP = pa.timestamp("us")
 
 ROW_COLUMNS = (
-    Column("uri", pa.string(), None, "name of the image within the collection: path below the source's root; `shard.tar#member`; `table.parquet#row`"),
+    Column(
+        "uri",
+        pa.string(),
+        None,
+        "path below the source's root, `shard.tar#member` or `table.parquet#row`",
+    ),
     Column("digest", DIGEST, None, "BLAKE3-128 of the file's bytes; null where the bytes could not be read"),
-    Column("status", pa.string(), None, "ok; damaged (broken or cut off); rejected (over a limit); unsupported (not an image we read); unreadable; timeout; crashed (the decoder died)"),
+    Column(
+        "status",
+        pa.string(),
+        None,
+        "ok, damaged, rejected (over a limit), unsupported, unreadable, timeout or crashed",
+    ),
     Column("reason", pa.string(), None, "why the status is not ok, in one line; null for ok"),
     Column("size_bytes", pa.int64(), "bytes", "size of the file"),
     Column("modified_at", pa.timestamp("us", "UTC"), None, "when the file was last modified, as the file system says"),
-    Column("format", pa.string(), None, "what the bytes are, in lower case: jpeg, png, webp, gif, tiff, bmp, avif, heic, jp2, …"),
+    Column(
+        "format",
+        pa.string(),
+        None,
+        "what the bytes are, in lower case: jpeg, png, webp, gif, tiff, bmp, avif, heic, jp2, …",
+    ),
     Column("width", pa.int32(), "px", "width of the upright image at full size"),
     Column("height", pa.int32(), "px", "height of the upright image at full size"),
     Column("frames", pa.int32(), None, "number of frames or pages; 1 for a still image; null where not known"),
-    Column("color_mode", pa.string(), None, "how the pixels are stored: gray, rgb, rgba, gray_alpha, palette, cmyk, …, with the bits of a sample where not 8, as in gray16"),
+    Column(
+        "color_mode",
+        pa.string(),
+        None,
+        "how pixels are stored: gray, rgb, rgba, palette, …; with the bits of a sample where not 8",
+    ),
     Column("_mtime_ns", pa.int64(), "ns", "modification time of the file or of the container it lies in"),
     Column("_inode", pa.uint64(), None, "inode of the file or of the container it lies in"),
     Column("_device", pa.uint64(), None, "device of that inode; with it tells hard links"),

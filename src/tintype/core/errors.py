@@ -118,7 +118,7 @@ class CollectionNotTrusted(CollectionError):
 
     def __str__(self) -> str:
         return (
-            f"{self.place} was not made by you on this machine, so it is open for reading only and cannot {self.wanted}. "
+            f"{self.place} was not made by you on this machine: it can be read but not {self.wanted}. "
             f"If you know where it comes from: tintype trust {self.place}"
         )
 

@@ -31,7 +31,7 @@ def label_column(name: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Text that is safe to print on a terminal: control, format and unassigned characters become `\\x..` or `\\u....`."""
+    """Text that is safe on a terminal: control and format characters become `\\x..` or `\\u....`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -26,11 +26,26 @@ ENTRIES = pa.schema(
 For a member of a tar or a row of a table, mtime, inode and device are those of the container."""
 
 
+class Entry(NamedTuple):
+    """One row of ENTRIES."""
+
+    uri: str
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    device: int
+    offset: int | None
+
+
 @dataclass(frozen=True)
 class Shard:
     """A fixed list of images of one source, to be read in this order."""
 
-    entries: pa.RecordBatch  # of ENTRIES; at least one row
+    entries: pa.RecordBatch  # the columns of ENTRIES, more may follow; at least one row
+
+    def __iter__(self) -> Iterator[Entry]:
+        columns = (self.entries.column(name).to_pylist() for name in ENTRIES.names)
+        return map(Entry._make, zip(*columns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +68,37 @@ class Item:
     labels: Mapping[str, Any] = field(default_factory=dict)  # values by column name; missing means null
 
 
+MAX_PROBLEMS = 1_000
+"""How many problems of a listing are kept with their reasons."""
+
+
 @dataclass
 class Notes:
-    """What a listing left out and why: nothing is silently lost. Complete once `shards()` has been exhausted."""
+    """What a listing left out and why: nothing is silently lost. Complete once `shards()` is exhausted."""
 
-    skipped: Counter[str] = field(default_factory=Counter)  # "other", "hidden", "ignored", "special", "link", …
-    problems: list[tuple[str, str]] = field(default_factory=list)  # (uri of a folder, member or row, reason)
-    incomplete: list[str] = field(default_factory=list)  # uri prefixes below which images may exist that were not seen
+    skipped: Counter[str] = field(default_factory=Counter)
+    """How many were left out, by kind: "other", "hidden", "ignored", "special", "link", "refused", …"""
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    """The first problems: uri of a folder, member or row, and the reason."""
+    incomplete: list[str] = field(default_factory=list)
+    """Beginnings of uris under which there may be images that were not seen."""
+
+    def problem(self, uri: str, reason: str) -> None:
+        """Keep a problem; past MAX_PROBLEMS they are only counted, so that memory stays bounded."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append((uri, reason))
+        else:
+            self.skipped["problems not listed"] += 1
+
+    def refuse(self, uri: str, reason: str) -> None:
+        """A member or row that is not read at all: counted as "refused", with its reason."""
+        self.skipped["refused"] += 1
+        self.problem(uri, reason)
+
+    def unseen(self, prefix: str, reason: str) -> None:
+        """There may be images below this prefix that were not seen: those known from before are not gone."""
+        self.problem(prefix, reason)
+        self.incomplete.append(prefix)
 
 
 class Source(Protocol):
@@ -78,12 +117,17 @@ class Source(Protocol):
     @property
     def notes(self) -> Notes: ...
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether `shards()` lists uris in ascending order of their UTF-8 bytes: a rescan can then stream."""
+        ...
+
     def shards(self) -> Iterator[Shard]:
         """All images, each in one shard, in the same order on every call for the same files."""
         ...
 
     def read(self, shard: Shard, max_bytes: int) -> Iterator[Item]:
-        """The shard's items in order, one for each entry. Larger ones than `max_bytes` come without data, `rejected`."""
+        """The shard's items in order, one for each entry; what is over `max_bytes` is `rejected`, without data."""
         ...
 
     def open(self, uri: str) -> BinaryIO:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from tintype.codec.image import Image
 from tintype.core.columns import Column
 
+SHARED_SIDE_PX = 320
+"""Longer side of the view that the built-in stages share: thumbnails are it, small squares are made from it."""
+
 
 @dataclass(frozen=True)
 class Bytes:
@@ -54,7 +57,8 @@ class Batch:
     """Decoded images, held once, with views that are made once and shared by all stages.
 
     `data[i]` are the encoded bytes of image i and `images[i]` its decoded pixels (longer side at least the
-    largest `Pixels.side_px` of the stages that run, or full size). Views are read-only.
+    largest `Pixels.side_px` of the stages that run, or full size). Views are read-only, and a turned or mirrored
+    image has exactly the turned or mirrored views.
     """
 
     data: Sequence[bytes]
@@ -69,15 +73,23 @@ class Batch:
 
     def fitted(self, side_px: int) -> list[NDArray[np.uint8]]:
         """Each image scaled down so that its longer side is `side_px`: (h, w, 3) uint8 sRGB; smaller ones as they are."""
-        return self._view("fitted", side_px, self._fit)
+        views: list[NDArray[np.uint8]] = self._view("fitted", side_px, self._fit)
+        return views
+
+    def fitted_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
+        """The same in gray: (h, w) uint8, luma of ITU-R BT.601."""
+        views: list[NDArray[np.uint8]] = self._view("fitted_luma", side_px, self._fit_luma)
+        return views
 
     def rgb(self, side_px: int) -> NDArray[np.uint8]:
         """All images squeezed to squares: (n, side_px, side_px, 3) uint8 sRGB, upright."""
-        return self._view("rgb", side_px, self._squeeze)
+        squares: NDArray[np.uint8] = self._view("rgb", side_px, self._squeeze)
+        return squares
 
     def luma(self, side_px: int) -> NDArray[np.uint8]:
         """All images squeezed to gray squares: (n, side_px, side_px) uint8, luma of ITU-R BT.601."""
-        return self._view("luma", side_px, self._gray)
+        squares: NDArray[np.uint8] = self._view("luma", side_px, self._squeeze_luma)
+        return squares
 
     def _view(self, kind: str, side_px: int, make: Callable[[int], Any]) -> Any:
         key = (kind, side_px)
@@ -86,33 +98,55 @@ class Batch:
         return self._views[key]
 
     def _fit(self, side_px: int) -> list[NDArray[np.uint8]]:
-        views = []
-        for image in self.images:
-            height, width = image.rgb.shape[:2]
-            scale = side_px / max(height, width)
-            if scale >= 1:
-                views.append(image.rgb)
-                continue
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            view = cv2.resize(image.rgb, size, interpolation=cv2.INTER_AREA)
-            view.flags.writeable = False
-            views.append(view)
-        return views
+        # Small views come from the shared one whether or not it was asked for, so that a value never depends on
+        # which other stages run.
+        if 2 * side_px <= SHARED_SIDE_PX:
+            return [_shrunk(view, side_px) for view in self.fitted(SHARED_SIDE_PX)]
+        return [_shrunk(image.rgb, side_px) for image in self.images]
+
+    def _fit_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
+        return [_frozen(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)) for view in self.fitted(side_px)]
 
     def _squeeze(self, side_px: int) -> NDArray[np.uint8]:
         squares = np.empty((len(self), side_px, side_px, 3), np.uint8)
-        for square, image in zip(squares, self._smallest_above(side_px), strict=True):
-            cv2.resize(image, (side_px, side_px), dst=square, interpolation=cv2.INTER_AREA)
-        squares.flags.writeable = False
-        return squares
+        for square, view in zip(squares, self.fitted(5 * side_px // 2), strict=True):
+            double = _resized(view, (2 * side_px, 2 * side_px))
+            cv2.resize(double, (side_px, side_px), dst=square, interpolation=cv2.INTER_AREA)  # exact means of 2x2
+        return _frozen(squares)
 
-    def _gray(self, side_px: int) -> NDArray[np.uint8]:
+    def _squeeze_luma(self, side_px: int) -> NDArray[np.uint8]:
         squares = self.rgb(side_px)
-        gray = np.empty(squares.shape[:3], np.uint8)
-        for target, square in zip(gray, squares, strict=True):
-            cv2.cvtColor(square, cv2.COLOR_RGB2GRAY, dst=target)
-        gray.flags.writeable = False
-        return gray
+        if len(squares) == 0:  # OpenCV refuses arrays without pixels
+            return _frozen(np.empty(squares.shape[:3], np.uint8))
+        strip = squares.reshape(-1, side_px, 3)  # all squares one above the other
+        return _frozen(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY).reshape(squares.shape[:3]))
 
-    def _smallest_above(self, side_px: int) -> list[NDArray[np.uint8]]:
-        return [image.rgb for image in self.images]
+
+def _frozen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pixels.flags.writeable = False
+    return pixels
+
+
+def _shrunk(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 with a longer side of `side_px`, or the image itself where it is no larger.
+
+    Halves until at most a factor of two is left, so that no pixel is passed over.
+    """
+    height, width = rgb.shape[:2]
+    longer = max(height, width)
+    if longer <= side_px:
+        return rgb
+    size = (max(1, round(width * side_px / longer)), max(1, round(height * side_px / longer)))
+    while max(rgb.shape[:2]) > 2 * side_px:
+        rgb = _resized(rgb, ((rgb.shape[1] + 1) // 2, (rgb.shape[0] + 1) // 2))
+    return _frozen(_resized(rgb, size))
+
+
+def _resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The image in `size` (width, height); a mirrored or turned image gives exactly the mirrored or turned result.
+
+    OpenCV's bit-exact bilinear resizing keeps that law and takes a quarter of the time of its area resizing, which
+    breaks it (decisions/0010-perceptual-hash.md).
+    """
+    pixels: NDArray[np.uint8] = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR_EXACT)
+    return pixels

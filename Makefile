@@ -1,0 +1,50 @@
+# Everything runs in .venv, made from constraints.txt: the versions that were tested.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := .work/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format docs bench faults clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Tintype needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 demo (Debian: apt-get install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is missing. Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## scan the sample photos with copies and damage made of them, and write a report
+	@$(BIN)/python -m examples.demo $(DEMO)
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## format, lint, floors, types, generated docs, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2
+
+format: $(READY) ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## make the generated pages of docs/ anew
+	$(BIN)/python -m tintype.cli.reference docs/reference
+
+bench: $(READY) ## run the benchmarks against their peers; figures go to benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks --write
+
+faults: $(READY) ## kill scans at random moments, 50 times, and compare the collections
+	$(BIN)/python -m pytest tests/faults -m slow --override-ini addopts=-q
+
+clean: ## remove what was made
+	rm -rf $(VENV) .work .peers build dist

@@ -1,0 +1,32 @@
+"""Tintype: one system for whoever answers for a pile of images."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tintype.api import config, open, scan, trust
+    from tintype.core.errors import TintypeError
+    from tintype.store.collection import Collection
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Collection": "tintype.store.collection",
+    "TintypeError": "tintype.core.errors",
+    "config": "tintype.api",
+    "open": "tintype.api",
+    "scan": "tintype.api",
+    "trust": "tintype.api",
+}
+
+__all__ = ["Collection", "TintypeError", "config", "open", "scan", "trust"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tintype' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

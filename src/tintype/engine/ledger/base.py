@@ -1,0 +1,81 @@
+"""What a ledger is: who has which shard, under which fence, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A shard that was given to an owner. A result is taken only while `fence` is the shard's latest."""
+
+    shard: int
+    fence: int
+    kind: str
+    payload: bytes
+    attempts: int  # how often it was given out and failed before
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard whose work is finished and waits to be committed."""
+
+    shard: int
+    fence: int
+    kind: str
+    payload: bytes
+    result: bytes
+
+
+class Ledger(Protocol):
+    """Shards go pending → leased → done → committed, or back to pending, and after too many failures abandoned.
+
+    Every method is atomic and safe to call from several processes.
+    """
+
+    @property
+    def run(self) -> str:
+        """A name for the run that the pending shards belong to; new with every `begin`."""
+        ...
+
+    def begin(self) -> str:
+        """Drop all shards and start a run; returns its new name."""
+        ...
+
+    def add(self, kind: str, payloads: Iterable[bytes]) -> None: ...
+
+    def lease(self, owner: str, seconds: float) -> Lease | None:
+        """The next pending shard, or one whose lease has run out; None where there is none now."""
+        ...
+
+    def renew(self, lease: Lease, seconds: float) -> bool:
+        """Move the deadline; False where the lease was lost."""
+        ...
+
+    def finish(self, lease: Lease, result: bytes) -> bool:
+        """Take a result; False where the fence is old, and then nothing changes."""
+        ...
+
+    def fail(self, lease: Lease, reason: str, max_attempts: int) -> bool:
+        """Give a shard back, or abandon it after its `max_attempts`-th failure; False where the fence is old."""
+        ...
+
+    def give_back(self, lease: Lease) -> bool:
+        """Give a shard back without a failure."""
+        ...
+
+    def done(self, limit: int) -> list[Done]:
+        """Shards that wait for their commit, in order of their number."""
+        ...
+
+    def mark_committed(self, shards: Iterable[int]) -> None: ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Number of shards by state."""
+        ...
+
+    def abandoned(self) -> list[tuple[int, bytes, str]]:
+        """(shard, payload, reason) of each shard that was given up."""
+        ...

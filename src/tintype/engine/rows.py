@@ -1,0 +1,322 @@
+"""From the items of a shard to rows of the images table: read, digest, decode, run the stages, put together."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from blake3 import blake3
+
+from tintype.codec.decode import decode, header
+from tintype.codec.image import Image
+from tintype.codec.limits import Limits
+from tintype.core.columns import DIGEST, ROW_COLUMNS, schema_of
+from tintype.core.errors import ImageError
+from tintype.sources.base import Item
+from tintype.stages.base import Batch, Pixels, Stage
+
+DECODE_STATE = "_stage_decode"
+IMAGES_PER_BATCH = 32
+BYTES_PER_BATCH = 64_000_000
+
+FACT_COLUMNS = ("status", "reason", "format", "width", "height", "frames", "color_mode")
+"""What the bytes alone decide; copied together with the stages' columns where bytes are met again."""
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage with its settings, and the number that tells rows of this computation from stale ones."""
+
+    stage: Stage
+    settings: Any
+    state: int
+
+    @property
+    def state_column(self) -> str:
+        return f"_stage_{self.stage.name}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a run computes rows; the same for all its shards."""
+
+    stages: tuple[StageRun, ...]
+    limits: Limits
+    decode_state: int
+    label_fields: tuple[pa.Field, ...] = ()
+
+    @property
+    def side_px(self) -> int:
+        """The smallest scale that all stages can live with."""
+        return max((run.stage.needs.side_px for run in self.stages if isinstance(run.stage.needs, Pixels)), default=1)
+
+    @property
+    def stage_schema(self) -> pa.Schema:
+        """Columns of the stages and their states."""
+        fields = [column.field for run in self.stages for column in run.stage.columns]
+        return pa.schema([*fields, *(pa.field(run.state_column, pa.int32()) for run in self.stages)])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """All columns that a row of this run has."""
+        rows = schema_of(ROW_COLUMNS)
+        state = pa.field(DECODE_STATE, pa.int32())
+        return pa.schema([*rows, state, *self.stage_schema, *self.label_fields])
+
+
+class Clock:
+    """Seconds by activity; `stages` by name."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def measure(self, activity: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[activity] += time.perf_counter() - begin
+
+
+class Watch:
+    """Where the work notes which images it is at, in case it does not come back. This one notes nothing."""
+
+    def at(self, first: int, last: int, *, alone: bool) -> None:
+        """Work on the images first to last of the shard begins."""
+
+    def nowhere(self) -> None:
+        """What follows is no image's fault."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became clear about an image by the death of the workers that tried it."""
+
+    status: str
+    reason: str
+
+
+def analyze(
+    items: Iterable[Item],
+    work: Work,
+    *,
+    known: Callable[[Sequence[bytes]], tuple[Sequence[int], pa.Table]] | None = None,
+    verdicts: Mapping[int, Verdict] = {},
+    alone: frozenset[int] = frozenset(),
+    watch: Watch | None = None,
+    clock: Clock | None = None,
+) -> tuple[pa.Table, list[str]]:
+    """The rows of a shard's items, in order, and the digests (hex) of those that were recognized.
+
+    `known(digests)` returns the indices of the digests that the collection knows, and a table of
+    FACT_COLUMNS and the stages' columns for them. Images in `verdicts` are not decoded; those in `alone` share
+    no batch with others. Rows have the columns of `work.schema` but `_shard`.
+    """
+    return _Analyzer(work, known, verdicts, alone, watch or Watch(), clock or Clock()).run(items)
+
+
+class _Analyzer:
+    def __init__(
+        self,
+        work: Work,
+        known: Callable[[Sequence[bytes]], tuple[Sequence[int], pa.Table]] | None,
+        verdicts: Mapping[int, Verdict],
+        alone: frozenset[int],
+        watch: Watch,
+        clock: Clock,
+    ) -> None:
+        self.work, self.known, self.verdicts, self.alone = work, known, verdicts, alone
+        self.watch, self.clock = watch, clock
+        self.items: list[Item] = []  # without their bytes
+        self.digests: list[bytes | None] = []
+        self.facts: list[dict[str, Any]] = []
+        self.stage_row: list[int | None] = []  # where in `stage_tables`, taken as one, the image's columns lie
+        self.stage_tables: list[pa.Table] = []
+        self.stage_rows = 0
+        self.first_with: dict[bytes, int] = {}
+        self.recognized: list[str] = []
+        self.waiting: list[tuple[int, bytes, Image]] = []
+
+    def run(self, items: Iterable[Item]) -> tuple[pa.Table, list[str]]:
+        reader = iter(items)
+        while window := self._read(reader):
+            self._look_up(window)
+            for index, data in window:
+                self._decode(index, data)
+            self._run_stages()
+        self.watch.nowhere()
+        self._copy_repeated()
+        return self._table(), self.recognized
+
+    def _read(self, reader: Iterator[Item]) -> list[tuple[int, bytes]]:
+        """The next images with their bytes, as many as fit one batch."""
+        window: list[tuple[int, bytes]] = []
+        size = 0
+        self.watch.nowhere()
+        while len(window) < IMAGES_PER_BATCH and size < BYTES_PER_BATCH:
+            with self.clock.measure("read"):
+                item = next(reader, None)
+                if item is None:
+                    break
+                data, digest = item.data, None
+                if data is not None:
+                    digest = blake3(data).digest(16)
+            self._note(item, digest)
+            if data is not None:
+                window.append((len(self.items) - 1, data))
+                size += len(data)
+        return window
+
+    def _note(self, item: Item, digest: bytes | None) -> None:
+        facts: dict[str, Any] = {"status": item.status, "reason": item.reason}
+        self.items.append(
+            Item(
+                item.uri,
+                None,
+                item.size_bytes,
+                item.mtime_ns,
+                item.inode,
+                item.device,
+                item.offset,
+                labels=item.labels,
+            )
+        )
+        self.digests.append(digest)
+        self.facts.append(facts)
+        self.stage_row.append(None)
+
+    def _look_up(self, window: list[tuple[int, bytes]]) -> None:
+        """Take the columns of known bytes from the collection, and drop them from the window."""
+        if self.known is None or not window:
+            return
+        with self.clock.measure("write"):
+            digests = [self.digests[index] or b"" for index, _ in window]
+            found, rows = self.known(digests)
+        if not found:
+            return
+        self.stage_tables.append(rows.select(self.work.stage_schema.names))
+        for number, (place, facts) in enumerate(zip(found, rows.select(FACT_COLUMNS).to_pylist(), strict=True)):
+            index = window[place][0]
+            self.facts[index] = facts
+            self.stage_row[index] = self.stage_rows + number if facts["status"] == "ok" else None
+            self.recognized.append(digests[place].hex())
+        self.stage_rows += rows.num_rows
+        taken = set(found)
+        window[:] = [entry for place, entry in enumerate(window) if place not in taken]
+
+    def _decode(self, index: int, data: bytes) -> None:
+        digest = self.digests[index]
+        if digest is not None and self.first_with.setdefault(digest, index) != index:
+            return  # the same bytes again; _copy_repeated fills the row in
+        if verdict := self.verdicts.get(index):
+            self.facts[index] = {"status": verdict.status, "reason": verdict.reason}
+            return
+        is_alone = index in self.alone
+        if is_alone:
+            self._run_stages()
+        self.watch.at(index, index, alone=is_alone)
+        with self.clock.measure("decode"):
+            try:
+                image = decode(data, side_px=self.work.side_px, limits=self.work.limits)
+            except ImageError as error:
+                self.facts[index] = {
+                    **_header_facts(data, self.work.limits),
+                    "status": error.status,
+                    "reason": error.reason,
+                }
+                return
+            except MemoryError:
+                self.facts[index] = {"status": "rejected", "reason": "needs more memory than there is"}
+                return
+        self.facts[index] = {
+            "status": "ok",
+            "reason": None,
+            "format": image.format,
+            "width": image.width,
+            "height": image.height,
+            "frames": image.frames,
+            "color_mode": image.color_mode,
+        }
+        self.waiting.append((index, data, image))
+        if is_alone:
+            self._run_stages()
+
+    def _run_stages(self) -> None:
+        if not self.waiting:
+            return
+        indices = [index for index, _, _ in self.waiting]
+        is_alone = len(indices) == 1 and indices[0] in self.alone
+        self.watch.at(indices[0], indices[-1], alone=is_alone)
+        batch = Batch([data for _, data, _ in self.waiting], [image for _, _, image in self.waiting])
+        columns: dict[str, pa.Array] = {}
+        for run in self.work.stages:
+            with self.clock.measure(f"stage {run.stage.name}"):
+                columns.update(run.stage.compute(batch, run.settings))
+            columns[run.state_column] = pa.array([run.state] * len(batch), pa.int32())
+        schema = self.work.stage_schema
+        if schema.names:
+            self.stage_tables.append(pa.table([columns[name] for name in schema.names], schema=schema))
+        for number, index in enumerate(indices):
+            self.stage_row[index] = self.stage_rows + number
+        self.stage_rows += len(indices)
+        self.waiting = []
+
+    def _copy_repeated(self) -> None:
+        for index, digest in enumerate(self.digests):
+            if digest is not None and (first := self.first_with.get(digest, index)) != index:
+                self.facts[index] = self.facts[first]
+                self.stage_row[index] = self.stage_row[first]
+
+    def _table(self) -> pa.Table:
+        work, items = self.work, self.items
+        columns: dict[str, pa.Array] = {
+            "uri": pa.array([item.uri for item in items], pa.string()),
+            "digest": pa.array(self.digests, DIGEST),
+            "size_bytes": pa.array([item.size_bytes for item in items], pa.int64()),
+            "modified_at": pa.array([item.mtime_ns // 1000 for item in items], pa.int64()).cast(
+                pa.timestamp("us", "UTC")
+            ),
+            "_mtime_ns": pa.array([item.mtime_ns for item in items], pa.int64()),
+            "_inode": pa.array([item.inode for item in items], pa.uint64()),
+            "_device": pa.array([item.device for item in items], pa.uint64()),
+            "_offset": pa.array([item.offset for item in items], pa.int64()),
+            DECODE_STATE: pa.array([work.decode_state] * len(items), pa.int32()),
+        }
+        for name in FACT_COLUMNS:
+            kind = work.schema.field(name).type
+            columns[name] = pa.array([facts.get(name) for facts in self.facts], kind)
+        for label in work.label_fields:
+            columns[label.name] = pa.array([item.labels.get(label.name) for item in items], label.type)
+        columns.update(self._stage_columns())
+        schema = work.schema
+        schema = schema.remove(schema.get_field_index("_shard"))
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def _stage_columns(self) -> dict[str, pa.ChunkedArray | pa.Array]:
+        schema = self.work.stage_schema
+        if not self.stage_tables:
+            return {field.name: pa.nulls(len(self.items), field.type) for field in schema}
+        rows = pa.concat_tables(self.stage_tables).combine_chunks().take(pa.array(self.stage_row, pa.int64()))
+        return {name: rows[name] for name in schema.names}
+
+
+def _header_facts(data: bytes, limits: Limits) -> dict[str, Any]:
+    """What the header of an image says that could not be decoded; empty where it says nothing."""
+    try:
+        found = header(data, limits)
+    except (ImageError, MemoryError):
+        return {}
+    width, height = (found.height, found.width) if found.orientation >= 5 else (found.width, found.height)
+    return {
+        "format": found.format,
+        "width": width,
+        "height": height,
+        "frames": found.frames,
+        "color_mode": found.color_mode,
+    }

@@ -1,0 +1,242 @@
+"""A scan from beginning to end: lock, listing, plan, work, commits, compaction, clean-up."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tintype.core.errors import CollectionLocked, WorkerFailed
+from tintype.core.expressions import In, Reference
+from tintype.core.platform import FileLock, child_cpu_seconds, full_disk_is_said
+from tintype.core.progress import Progress, ScanSummary
+from tintype.engine.committer import Committer
+from tintype.engine.executors.processes import Finished, ProcessExecutor
+from tintype.engine.known import write_known
+from tintype.engine.ledger.sqlite import SqliteLedger
+from tintype.engine.messages import Setup
+from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates
+from tintype.engine.progress import Meter
+from tintype.engine.rows import DECODE_STATE, Work
+from tintype.sources.base import Source
+from tintype.store.base import Store
+from tintype.store.layout import Layout
+
+KEEP_VERSIONS_S = 3_600.0
+_DRAW_EVERY_S = 0.2
+_COPIED_STATUSES = ("ok", "damaged", "rejected", "unsupported")
+
+Listener = Callable[[Progress], None]
+
+
+@contextlib.contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Hold the collection's lock. Raises CollectionLocked where another process has it."""
+    lock = FileLock(layout.lock)
+    with full_disk_is_said(str(layout.place)):
+        taken = lock.acquire()
+    if not taken:
+        raise CollectionLocked(str(layout.place), lock.holder())
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def scan(
+    source: Source, store: Store, layout: Layout, work: Work, workers: int, listener: Listener | None = None
+) -> ScanSummary:
+    """Bring the collection up to date with its source; the caller holds the lock.
+
+    What an interrupted scan had finished is committed first, so that a scan goes on where the last one stopped.
+    Raises StorageFull, SourceError, CollectionDamaged or WorkerFailed; what was committed stays.
+    """
+    return _Scan(source, store, layout, work, workers, listener).run()
+
+
+@dataclass
+class _Moved:
+    """Digests of rows that leave, and how many of the new rows had one of them."""
+
+    gone: Counter[str]
+    recognized: Counter[str]
+
+    def count(self) -> int:
+        return (self.gone & self.recognized).total()
+
+
+class _Scan:
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        layout: Layout,
+        work: Work,
+        workers: int,
+        listener: Listener | None,
+    ) -> None:
+        self.source, self.store, self.layout, self.work = source, store, layout, work
+        self.workers, self.listener = workers, listener
+        self.begin = time.monotonic()
+        self.cpu_begin = child_cpu_seconds()
+        self.meter = Meter()
+        self.plan = Plan()
+        self.recognized: Counter[str] = Counter()
+        self.updated = 0
+        self.drawn = 0.0
+
+    def run(self) -> ScanSummary:
+        with full_disk_is_said(str(self.layout.place)):
+            self.layout.updates.mkdir(parents=True, exist_ok=True)
+        ledger = SqliteLedger(self.layout.ledger)
+        try:
+            return self._run(ledger)
+        finally:
+            ledger.close()
+
+    def _run(self, ledger: SqliteLedger) -> ScanSummary:
+        self.draw("listing", always=True)
+        committer = Committer(self.store, ledger, self.layout.updates)
+        committer.commit_all()
+        self._empty_cache()
+        run = ledger.begin()
+        self.store.add_columns(self.work.schema)
+        self._plan(ledger, committer)
+        moved = _Moved(self._digests_of_gone(), self.recognized)
+        if ledger.counts():
+            self._work(ledger, committer, run)
+            committer.commit_all()
+        self._delete_gone(committer)
+        if committer.changed:
+            self.draw("compacting", always=True)
+            self.store.compact()
+            self.store.clean_up(KEEP_VERSIONS_S)
+        self._empty_cache()
+        self._complain(ledger)
+        summary = self._summary(moved.count())
+        self.draw("done", always=True)
+        return summary
+
+    def _plan(self, ledger: SqliteLedger, committer: Committer) -> None:
+        ledger.add("rows", plan_rows(self.source, self.store, self.work.decode_state, self.workers, self.plan))
+        updates = list(plan_updates(self.store, self.work, self.plan))
+        for payload in updates:
+            committer.expect_update(fragment_of(payload))
+            self.updated += pa.ipc.open_stream(payload).read_all().num_rows
+        ledger.add("update", updates)
+        self.meter.total = self.plan.new + self.plan.changed + self.updated
+
+    def _work(self, ledger: SqliteLedger, committer: Committer, run: str) -> None:
+        known = self.layout.cache / "known.npy"
+        has_known = bool(self.plan.new + self.plan.changed) and write_known(
+            self.store, known, self._is_fresh, ["status", DECODE_STATE, *self._state_columns()]
+        )
+        setup = Setup(
+            self.source,
+            self.store.writer(),
+            self.work,
+            known if has_known else None,
+            self.layout.updates,
+            Path(),
+        )
+        executor = ProcessExecutor(setup, self.workers, self.work.limits, ledger, run)
+        for finished in executor.run():
+            if finished is not None:
+                self._count(finished)
+                committer.add(finished.lease.kind, finished.lease.payload, finished.result["rows"])
+            self.draw("scanning")
+
+    def _is_fresh(self, batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which rows may be copied for equal bytes: computed as this run would, and not by a mishap."""
+        fresh = pc.is_in(batch["status"], value_set=pa.array(_COPIED_STATUSES))
+        fresh = pc.and_(fresh, pc.fill_null(pc.equal(batch[DECODE_STATE], self.work.decode_state), False))
+        for run in self.work.stages:
+            fresh = pc.and_(fresh, pc.fill_null(pc.equal(batch[run.state_column], run.state), False))
+        return np.asarray(fresh)
+
+    def _state_columns(self) -> list[str]:
+        return [run.state_column for run in self.work.stages]
+
+    def _count(self, finished: Finished) -> None:
+        result = finished.result
+        self.recognized.update(result["recognized"])
+        self.meter.add(result["rows"], result["status"], finished.seconds, time.monotonic() - self.begin)
+
+    def _digests_of_gone(self) -> Counter[str]:
+        digests: Counter[str] = Counter()
+        for uris in self.plan.gone:
+            for start in range(0, len(uris), 10_000):
+                part = tuple(uris[start : start + 10_000].to_pylist())
+                for batch in self.store.batches(["digest"], where=In(Reference("uri", pa.string()), part)):
+                    digests.update(digest.hex() for digest in batch["digest"].to_pylist() if digest is not None)
+        return digests
+
+    def _delete_gone(self, committer: Committer) -> None:
+        for uris in self.plan.gone:
+            self.store.delete(uris.to_pylist())
+            committer.changed = True
+
+    def _empty_cache(self) -> None:
+        (self.layout.cache / "known.npy").unlink(missing_ok=True)
+        shutil.rmtree(self.layout.updates, ignore_errors=True)
+        with full_disk_is_said(str(self.layout.place)):
+            self.layout.updates.mkdir(parents=True, exist_ok=True)
+
+    def _complain(self, ledger: SqliteLedger) -> None:
+        abandoned = ledger.abandoned()
+        if abandoned:
+            raise WorkerFailed(
+                f"{len(abandoned)} shards were given up after several tries (first: {abandoned[0][2]}). "
+                "All others are in the collection; scan again to try these once more"
+            )
+
+    def draw(self, phase: str, *, always: bool = False) -> None:
+        now = time.monotonic() - self.begin
+        if self.listener is not None and (always or now - self.drawn >= _DRAW_EVERY_S):
+            self.drawn = now
+            self.listener(self.meter.progress(phase, now))
+
+    def _summary(self, moved: int) -> ScanSummary:
+        status: Counter[str] = Counter()
+        for batch in self.store.batches(["status"]):
+            for entry in batch["status"].value_counts().to_pylist():
+                status[entry["values"]] += entry["counts"]
+        seconds = time.monotonic() - self.begin
+        notes = self.source.notes
+        gone = sum(len(uris) for uris in self.plan.gone)
+        shares = self.meter.shares()
+        bottleneck = max(shares, key=lambda name: shares[name]) if shares else None
+        return ScanSummary(
+            images=status.total(),
+            status=dict(sorted(status.items())),
+            new=self.plan.new - moved,
+            changed=self.plan.changed,
+            moved=moved,
+            gone=gone - moved,
+            unchanged=self.plan.unchanged + self.plan.kept,
+            updated=self.updated,
+            skipped=dict(notes.skipped),
+            problems=list(notes.problems),
+            seconds=seconds,
+            images_per_second=self.meter.done / seconds if seconds else 0.0,
+            cpu_seconds=child_cpu_seconds() - self.cpu_begin,
+            time=self.meter.time(),
+            bottleneck=bottleneck,
+            advice=_ADVICE.get(bottleneck or ""),
+        )
+
+
+_ADVICE = {
+    "read": "reading takes longest: more workers help on a disk that serves several readers",
+    "decode": "decoding takes longest: more workers help while there are idle processors (scan.workers)",
+    "stages": "the stages take longest: leave out those you do not need (--stages), or use more workers",
+    "write": "writing takes longest: put the collection on a faster disk (--collection)",
+}

@@ -1,0 +1,158 @@
+"""A worker: takes one shard after another from its standard input, and says what came of each.
+
+Started as `python -m tintype.engine.worker`: never forked, and the caller's main module is never imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import threading
+import time
+import traceback
+from typing import Any, BinaryIO
+
+import cv2
+import pyarrow as pa
+
+from tintype.core.errors import StorageFull
+from tintype.engine.known import KnownBytes
+from tintype.engine.messages import LENGTH, Setup, Slot, Task
+from tintype.engine.rows import FACT_COLUMNS, Clock, analyze
+from tintype.sources.base import ENTRIES, Shard
+
+
+def main() -> None:
+    """Serve until standard input ends, which it does when the parent is gone, however that happened."""
+    upwards = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up between our frames
+    downwards = sys.stdin.buffer
+    cv2.setNumThreads(1)
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    setup = _receive(downwards)
+    if setup is None:
+        return
+    worker = _Worker(setup)
+    while (task := _receive(downwards)) is not None:
+        _send(upwards, worker.work(task))
+
+
+class _Worker:
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.slot = Slot(setup.slot)
+        self.known = None
+        if setup.known is not None:
+            columns = [*FACT_COLUMNS, *setup.work.stage_schema.names]
+            self.known = KnownBytes(setup.known, setup.writer, columns)
+
+    def work(self, task: Task) -> dict[str, Any]:
+        """What came of a task, as JSON values. Only a fault that is nobody's image's ends up as "failed"."""
+        clock = Clock()
+        cpu_begin = time.process_time()
+        try:
+            result = self._rows(task, clock) if task.kind == "rows" else self._update(task, clock)
+        except StorageFull:
+            return {"event": "full"}
+        except Exception as error:  # noqa: BLE001  reported to the parent, which retries or gives up the shard
+            self.slot.nowhere()
+            lines = traceback.format_exception(error)
+            return {
+                "event": "failed",
+                "reason": f"{type(error).__name__}: {error}"[:500],
+                "trace": "".join(lines)[-4000:],
+            }
+        return {
+            "event": "done",
+            "result": result,
+            "seconds": dict(clock.seconds),
+            "cpu_seconds": time.process_time() - cpu_begin,
+        }
+
+    def _rows(self, task: Task, clock: Clock) -> dict[str, Any]:
+        setup = self.setup
+        shard = Shard(task.entries.select(ENTRIES.names))
+        rows, recognized = analyze(
+            setup.source.read(shard, setup.work.limits.bytes),
+            setup.work,
+            known=self.known,
+            verdicts=task.verdicts,
+            alone=task.alone,
+            watch=self.slot,
+            clock=clock,
+        )
+        with clock.measure("write"):
+            rows = rows.append_column("_shard", pa.array([task.name] * rows.num_rows, pa.string()))
+            written = setup.writer.write(task.name, rows)
+        status = rows["status"].value_counts().to_pylist()
+        return {
+            "rows": written.rows,
+            "payload": written.payload,
+            "recognized": recognized,
+            "status": {entry["values"]: entry["counts"] for entry in status},
+        }
+
+    def _update(self, task: Task, clock: Clock) -> dict[str, Any]:
+        setup = self.setup
+        shard = Shard(task.entries.select(ENTRIES.names))
+        rows, _ = analyze(
+            setup.source.read(shard, setup.work.limits.bytes),
+            setup.work,
+            verdicts=task.verdicts,
+            alone=task.alone,
+            watch=self.slot,
+            clock=clock,
+        )
+        rows = rows.append_column("_rowid", task.entries["_rowid"])
+        # Bytes that changed since the listing are left for the next scan, and so is what cannot be read just now.
+        same = pa.array(
+            [
+                a == b and status == "ok"
+                for a, b, status in zip(
+                    rows["digest"].to_pylist(),
+                    task.entries["digest"].to_pylist(),
+                    rows["status"].to_pylist(),
+                    strict=True,
+                )
+            ],
+            pa.bool_(),
+        )
+        rows = rows.filter(same).select(["_rowid", *setup.work.stage_schema.names])
+        place = setup.updates / f"{task.name.replace(':', '-')}.arrow"
+        with (
+            clock.measure("write"),
+            pa.OSFile(str(place), "wb") as sink,
+            pa.ipc.new_file(sink, rows.schema) as file,
+        ):
+            file.write_table(rows)
+        return {"rows": rows.num_rows, "file": place.name, "recognized": [], "status": {}}
+
+
+def _receive(stream: BinaryIO) -> Any:
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = stream.read(length)
+    return pickle.loads(body) if len(body) == length else None  # noqa: S301  from our own parent, never from a file
+
+
+def _send(stream: BinaryIO, message: dict[str, Any]) -> None:
+    body = json.dumps(message).encode()
+    stream.write(LENGTH.pack(len(body)) + body)
+    stream.flush()
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process when its parent is gone, also in the middle of a shard: nobody would take the result."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    main()

@@ -1,0 +1,161 @@
+"""The report: one HTML file that needs nothing else, made of what it is handed."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tintype.core.errors import TintypeError, UsageError
+from tintype.core.names import shown
+from tintype.core.platform import write_atomically
+from tintype.report import overview, words
+from tintype.report.content import Bounds, ReportContent
+from tintype.report.shots import (
+    shot,
+    status_totals,
+    uris_in_order,
+    view_failures,
+    view_groups,
+    view_issues,
+    view_problems,
+)
+from tintype.report.thumbnails import collect, spread
+
+_HERE = Path(__file__).resolve().parent
+_MARK = b'<!doctype html>\n<html lang="en" data-made-by="tintype">'
+_BREAKS = re.compile(r"(?<=[_,;+=)-])(?=[^\W_])")
+_STRIP = 14  # pictures of the strip at the top
+
+
+def write_report(destination: Path, content: ReportContent, bounds: Bounds | None = None) -> None:
+    """Write the report to a file, which is wholly old or wholly new whatever happens.
+
+    Only a report of ours is written over. Raises UsageError where something else stands at `destination` or
+    its folder is missing, StorageFull, or TintypeError where the system refuses.
+    """
+    place = destination.expanduser()
+    try:
+        place = place.resolve()
+        _refuse_others(place)
+        write_atomically(place, render(content, bounds or Bounds()).encode("utf-8"))
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        reason = getattr(error, "strerror", None) or "the links lead in a circle"
+        message = (
+            f"cannot write the report to {shown(str(destination))}: {reason}. Choose another place with -o"
+        )
+        raise TintypeError(message) from error
+
+
+def render(content: ReportContent, bounds: Bounds | None = None) -> str:
+    """The page. Equal content gives equal text; all names are escaped, and nothing is loaded from outside."""
+    bounds = bounds or Bounds()
+    groups = None if content.groups is None else view_groups(content.groups, bounds)
+    kinds = None if content.issues is None else view_issues(content.issues, bounds)
+    sheet = [shot(picture) for picture in content.pictures]
+    wanted = uris_in_order(groups, kinds or (), spread(sheet))
+    faulted = set(uris_in_order(groups, kinds or (), ()))
+    album = collect(wanted, content.thumbnails, int(bounds.max_megabytes * 1_000_000))
+    style, script = _asset("report.css"), _asset("report.js")
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            content=content,
+            summary=content.summary,
+            tiles=overview.tiles(content.summary),
+            plots=overview.plots(content.summary),
+            measures=overview.measures(content.summary),
+            groups=groups,
+            kinds=kinds,
+            issue_count=sum(kind.total for kind in kinds or ()),
+            failures=view_failures(content.failures, bounds),
+            statuses=status_totals(content.summary.status),
+            problems=view_problems(content.problems, bounds),
+            sheet=[one for one in sheet if one.uri in album.numbers],
+            sheet_total=len(sheet),
+            strip=[one for one in spread(sheet) if one.uri in album.numbers and one.uri not in faulted][
+                :_STRIP
+            ],
+            album=album,
+            bounds=bounds,
+            policy=_policy(style, script),
+            style=style,
+            script=script,
+            icon=b64encode(_asset("icon.svg").encode()).decode(),
+        )
+    )
+
+
+def _refuse_others(place: Path) -> None:
+    """Raise UsageError where a file stands that is no report of ours, or nothing can be put."""
+    name = shown(str(place))
+    if place.is_dir():
+        raise UsageError(f"{name} is a folder. Name a file in it: {name}/report.html")
+    if not place.parent.is_dir():
+        raise UsageError(
+            f"{shown(str(place.parent))}: no such folder. Make it first, or choose another place with -o"
+        )
+    if not place.exists():
+        return
+    if not place.is_file():
+        raise UsageError(f"{name} is not a plain file. Nothing was written; choose another place with -o")
+    with place.open("rb") as file:
+        start = file.read(len(_MARK))
+    if start not in (b"", _MARK):
+        raise UsageError(
+            f"{name} is there and is no report. Nothing was written; choose another name with -o"
+        )
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "count": words.count,
+        "plural": words.plural,
+        "size": words.size,
+        "breakable": _breakable,
+        "status": lambda name: words.STATUS_WORDS.get(name, name),
+    }
+    return templates
+
+
+def _harmless(value: Any) -> Any:
+    """Control and other invisible characters are shown as text, in whatever is put into the page."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break after its marks rather than within a word; its text stays the same."""
+    return Markup("<wbr>").join(_BREAKS.split(shown(name)))
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Content security policy: nothing is loaded, and only our own style and script count."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode()
