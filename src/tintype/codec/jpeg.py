@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,8 +20,9 @@ from tintype.codec.verdicts import check_size, damaged, message_of, rejected, un
 _LARGEST_DIVISOR = 8  # of libjpeg's scaled inverse DCT
 _MOST_SCANS = 500  # of a progressive file; real ones have about ten. libjpeg-turbo's own tools stop here too
 
-_START_OF_SCAN = 0xDA
-_BARE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length: TEM, RST0 to RST7, SOI
+_MOST_SEGMENTS = 100_000
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of a segment: TEM, RST, SOI and fill bytes have no length
+_ENDS = frozenset((0xDA, 0xD9))  # start of scan, end of image
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15 without DHT, JPG and DAC
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _LOSSLESS = frozenset((0xC3, 0xC7, 0xCB, 0xCF))
@@ -77,19 +79,15 @@ def _read_segments(data: bytes) -> _Segments:
     """Walk the segments up to the first scan. Lenient, as libjpeg is: damage is the decoder's to tell."""
     found = _Segments()
     at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 4 > len(data):
+    for _ in range(_MOST_SEGMENTS):
+        next_marker = _MARKER.search(data, at)
+        if not next_marker or data[next_marker.end() - 1] in _ENDS:
             return found
-        marker = data[at + 1]
-        if marker in (0x00, 0xFF) or marker in _BARE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if marker in (_START_OF_SCAN, 0xD9):
-            return found
-        length = max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-        _note(found, marker, data, at + 4, min(at + 2 + length, len(data)))
-        at += 2 + length
+        at = next_marker.end()  # just past the marker's two bytes
+        length = max(2, int.from_bytes(data[at : at + 2], "big"))
+        _note(found, data[at - 1], data, at + 2, min(at + length, len(data)))
+        at += length
+    raise rejected(f"more than {_MOST_SEGMENTS} segments before the picture")
 
 
 def _note(found: _Segments, marker: int, data: bytes, start: int, end: int) -> None:
@@ -122,7 +120,7 @@ def _count_pictures(index: bytes) -> int:
             tag, _, size, place = struct.unpack_from(order + "HHII", index, directory + 2 + 12 * entry)
             if tag == _PICTURES:
                 pictures = struct.iter_unpack(order + "I12x", index[place + 16 : place + size // 16 * 16])
-                return 1 + sum(kind >> 16 & 0xFF == 0x02 for (kind,) in pictures)
+                return 1 + sum(1 for (kind,) in pictures if kind >> 16 & 0xFF == 0x02)
     except struct.error:
         pass
     return 1

@@ -96,7 +96,7 @@ def may_lack_rows(pixels: NDArray[np.uint8]) -> bool:
 
 def has_all_rows(data: bytes, chunks: Chunks) -> bool:
     """Whether the compressed data hold as many bytes as the rows need. Inflates in bounded memory."""
-    needed = _raw_size(chunks)
+    needed = raw_size(chunks)
     inflate = zlib.decompressobj()
     try:
         for start, end in chunks.pictures:
@@ -110,7 +110,7 @@ def has_all_rows(data: bytes, chunks: Chunks) -> bool:
     return needed <= 0
 
 
-def _raw_size(chunks: Chunks) -> int:
+def raw_size(chunks: Chunks) -> int:
     """Bytes of all rows before compression: one for the filter, then the pixels."""
     width, height, bits = chunks.header.width, chunks.header.height, chunks.bits_per_pixel
     if not chunks.is_interlaced:

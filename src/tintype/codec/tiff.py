@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tintype.codec.limits import Limits
 from tintype.codec.verdicts import check_memory, damaged, rejected
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _MAKE = 256, 257, 258, 259, 262, 271
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _MAKE = 256, 257, 258, 262, 271
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _STRIP_SIZES = 273, 274, 277, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
 _SUB_DIRECTORIES, _SAMPLE_FORMAT, _DNG_VERSION = 330, 339, 50706
@@ -35,6 +34,12 @@ _SIZES = {
 }
 _MOST_ENTRIES = 4_096  # of one directory
 _MOST_VALUES = 1_000_000  # of one tag; more strips than that are over any sane number
+_WANTED = frozenset(
+    (
+        *(_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _STRIP_SIZES),
+        *(_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES, _SUB_DIRECTORIES, _SAMPLE_FORMAT, _DNG_VERSION),
+    )
+)
 _SENSOR = frozenset((32803, 34892))  # photometric interpretations of camera sensors: CFA, LinearRaw
 _MAKERS = {b"NIKON": "nef", b"SONY": "arw", b"PENTAX": "pef"}
 
@@ -147,21 +152,21 @@ class Tiff:
             raise damaged("a page has no tags")
         if count > _MOST_ENTRIES:
             raise damaged(f"a page says it has {count} tags")
-        page = Page(dict(self._numbers(count, start, size)), self._text(_MAKE, count, start, size))
-        return page, self._next(at)
+        numbers: dict[int, tuple[int, ...]] = {}
+        maker = b""
+        for entry in range(start, start + count * size, size):
+            tag, kind, values, place = self._entry(entry)
+            if tag == _MAKE:
+                maker = self._data[place : place + min(values, 64)]
+            elif tag in _WANTED and tag not in numbers:
+                numbers[tag] = self._whole_numbers(kind, values, place)
+        return Page({tag: found for tag, found in numbers.items() if found}, maker), self._next(at)
 
-    def _numbers(self, count: int, start: int, size: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        for at in range(start, start + count * size, size):
-            tag, kind, values, place = self._entry(at)
-            if kind in _UNSIGNED and 0 < values <= _MOST_VALUES and place + values * _SIZES[kind] <= len(self._data):
-                yield tag, struct.unpack_from(f"{self._order}{values}{_UNSIGNED[kind]}", self._data, place)
-
-    def _text(self, wanted: int, count: int, start: int, size: int) -> bytes:
-        for at in range(start, start + count * size, size):
-            tag, kind, values, place = self._entry(at)
-            if tag == wanted and kind == 2:
-                return self._data[place : place + min(values, 64)]
-        return b""
+    def _whole_numbers(self, kind: int, values: int, place: int) -> tuple[int, ...]:
+        """The values of a tag; none where they are of another type, too many or past the end."""
+        if kind not in _UNSIGNED or values > _MOST_VALUES or place + values * _SIZES[kind] > len(self._data):
+            return ()
+        return struct.unpack_from(f"{self._order}{values}{_UNSIGNED[kind]}", self._data, place)
 
     def _entry(self, at: int) -> tuple[int, int, int, int]:
         """Tag, type, number of values, and where they lie: in the entry itself where they fit."""

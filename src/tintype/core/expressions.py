@@ -190,6 +190,11 @@ def _text_value(value: Value, _: pa.DataType) -> str:
 
 def _sql_value(value: Value, type_: pa.DataType) -> str:
     match value:
+        case float() if pa.types.is_float32(type_):
+            # Lance compares as float32 outside of a "not" and as float64 within: both must see the same number.
+            return repr(pa.scalar(value, type_).as_py())
+        case int() if value == -(2**63) and not isinstance(value, bool):
+            return f"cast('{value}' as bigint)"  # its digits without the sign are beyond a 64-bit number
         case bytes():
             return f"X'{value.hex()}'"
         case datetime():

@@ -40,6 +40,8 @@ def value_for(name: str, type_: pa.DataType, literal: Literal) -> Value:
         if value is None:
             raise refusal
         held = pa.scalar(value, type_).as_py()
+        if isinstance(value, datetime) and held != value:  # Arrow cuts what is finer than the column's unit
+            raise refusal
     except (pa.ArrowException, OverflowError, ValueError) as error:
         raise refusal from error
     if isinstance(held, float) and math.isinf(held):
@@ -61,7 +63,7 @@ def _reader(name: str, type_: pa.DataType) -> tuple[str, Callable[[Literal], Val
     if pa.types.is_integer(type_):
         return f"holds whole numbers ({type_})", _integer
     if pa.types.is_float32(type_) or pa.types.is_float64(type_):
-        return f"holds numbers ({type_})", _float
+        return f"holds numbers (float{type_.bit_width})", _float
     if pa.types.is_timestamp(type_):
         if type_.tz is None:
             return "holds times without a zone, such as '2024-05-01 12:30'", _local_time

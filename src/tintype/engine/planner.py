@@ -94,14 +94,15 @@ def _differences(source: Source, store: Store, decode_state: int, plan: Plan) ->
         listed += entries.num_rows
         uris = entries["uri"]
         there = known.up_to(pc.max(uris).as_py() if source.is_ordered else None)
-        yield _compare(entries, there, decode_state, source, plan)
+        yield _compare(entries, there, decode_state, plan)
     rest = known.up_to(None)
     if not listed and rest.num_rows:
         raise SourceError(
             f"{source.place}: no images there now, though the collection knows {known.count}. Nothing was changed. "
             "Is the disk mounted? To forget them, delete the collection"
         )
-    _note_gone(rest, pa.array([], pa.string()), source, plan)
+    _note_gone(rest, pa.array([], pa.string()), plan)
+    _keep_unseen(source, plan)
 
 
 def _all_at_once(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -137,7 +138,7 @@ class _Known:
         return table.slice(0, size)
 
 
-def _compare(entries: pa.RecordBatch, known: pa.Table, decode_state: int, source: Source, plan: Plan) -> pa.Table:
+def _compare(entries: pa.RecordBatch, known: pa.Table, decode_state: int, plan: Plan) -> pa.Table:
     """The entries that are new or changed, with `replaces`."""
     known = known.combine_chunks()
     place = pc.index_in(entries["uri"], value_set=known["uri"].combine_chunks())
@@ -165,20 +166,27 @@ def _compare(entries: pa.RecordBatch, known: pa.Table, decode_state: int, source
     plan.unchanged += entries.num_rows - work.num_rows
     if len(changed):
         plan.replaced.append(changed)
-    _note_gone(known, entries["uri"], source, plan)
+    _note_gone(known, entries["uri"], plan)
     return work
 
 
-def _note_gone(known: pa.Table, listed: pa.Array, source: Source, plan: Plan) -> None:
+def _note_gone(known: pa.Table, listed: pa.Array, plan: Plan) -> None:
     gone = known["uri"].combine_chunks() if known.num_rows else pa.array([], pa.string())
     gone = gone.filter(pc.invert(pc.is_in(gone, value_set=listed)))
-    # What could not be looked at is not gone.
-    for prefix in source.notes.incomplete:
-        unseen = pc.starts_with(gone, prefix)
-        plan.kept += pc.sum(unseen).as_py() or 0
-        gone = gone.filter(pc.invert(unseen))
     if len(gone):
         plan.gone.append(gone)
+
+
+def _keep_unseen(source: Source, plan: Plan) -> None:
+    """What could not be looked at is not gone. Only at its end does a listing know all that it did not see."""
+    gone, plan.gone = plan.gone, []
+    for uris in gone:
+        for prefix in source.notes.incomplete:
+            unseen = pc.starts_with(uris, prefix)
+            plan.kept += pc.sum(unseen).as_py() or 0
+            uris = uris.filter(pc.invert(unseen))
+        if len(uris):
+            plan.gone.append(uris)
 
 
 def _cut(table: pa.Table, size: int) -> Iterator[bytes]:

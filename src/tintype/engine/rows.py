@@ -248,24 +248,37 @@ class _Analyzer:
             self._run_stages()
 
     def _run_stages(self) -> None:
-        if not self.waiting:
+        waiting, self.waiting = self.waiting, []
+        if not waiting:
             return
-        indices = [index for index, _, _ in self.waiting]
-        is_alone = len(indices) == 1 and indices[0] in self.alone
-        self.watch.at(indices[0], indices[-1], alone=is_alone)
-        batch = Batch([data for _, data, _ in self.waiting], [image for _, _, image in self.waiting])
+        indices = [index for index, _, _ in waiting]
+        self.watch.at(indices[0], indices[-1], alone=len(indices) == 1 and indices[0] in self.alone)
+        try:
+            self._keep(indices, self._computed(waiting))
+        except Exception as error:  # noqa: BLE001  a stage may be anybody's
+            if len(waiting) == 1:
+                self.facts[indices[0]] |= {"status": "crashed", "reason": f"a stage failed: {_in_one_line(error)}"}
+                return
+            for one in waiting:  # one image's fault must not cost its neighbors
+                self.waiting = [one]
+                self._run_stages()
+
+    def _computed(self, waiting: Sequence[tuple[int, bytes, Image]]) -> dict[str, pa.Array]:
+        batch = Batch([data for _, data, _ in waiting], [image for _, _, image in waiting])
         columns: dict[str, pa.Array] = {}
         for run in self.work.stages:
             with self.clock.measure(f"stage {run.stage.name}"):
                 columns.update(run.stage.compute(batch, run.settings))
             columns[run.state_column] = pa.array([run.state] * len(batch), pa.int32())
+        return columns
+
+    def _keep(self, indices: Sequence[int], columns: Mapping[str, pa.Array]) -> None:
         schema = self.work.stage_schema
         if schema.names:
             self.stage_tables.append(pa.table([columns[name] for name in schema.names], schema=schema))
         for number, index in enumerate(indices):
             self.stage_row[index] = self.stage_rows + number
         self.stage_rows += len(indices)
-        self.waiting = []
 
     def _copy_repeated(self) -> None:
         for index, digest in enumerate(self.digests):
@@ -304,6 +317,10 @@ class _Analyzer:
             return {field.name: pa.nulls(len(self.items), field.type) for field in schema}
         rows = pa.concat_tables(self.stage_tables).combine_chunks().take(pa.array(self.stage_row, pa.int64()))
         return {name: rows[name] for name in schema.names}
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _header_facts(data: bytes, limits: Limits) -> dict[str, Any]:

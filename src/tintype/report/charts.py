@@ -61,9 +61,7 @@ def columns(marks: Sequence[Mark], label: str, ticks: Sequence[str], mean: float
         if (height := max(100 * mark.amount / highest, 1.5) if mark.amount else 0)
     ]
     if mean is not None:
-        parts.append(
-            Markup('<line class="mean" x1="{0}" x2="{0}" y1="0" y2="100"/>').format(_number(100 * mean))
-        )
+        parts.append(Markup('<line class="mean" x1="{0}" x2="{0}" y1="0" y2="100"/>').format(_number(100 * mean)))
     return Markup(
         '<div class="columns"><svg role="img" aria-label="{}" viewBox="0 0 100 100" '
         'preserveAspectRatio="none">'

@@ -23,9 +23,7 @@ class Picture:
     height: int | None = None
     taken_at: datetime | None = None  # local time without a zone
     camera: str | None = None
-    mean_rgb: tuple[int, int, int] | None = (
-        None  # sRGB; stands in until the thumbnail shows, or where it is missing
-    )
+    mean_rgb: tuple[int, int, int] | None = None  # sRGB; stands in until the thumbnail shows, or where it is missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,7 @@ class Bounds:
     issues: int = 1_000  # of one kind
     failures: int = 5_000
     problems: int = 1_000
+    pictures: int = 20_000  # of the contact sheet: every second, third, … one where there are more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ class ReportContent:
     groups: Iterable[Group] | None = None  # None where nobody has looked for duplicates
     issues: Iterable[Issue] | None = None
     failures: Iterable[Failure] = ()
-    pictures: Sequence[Picture] = ()  # for the contact sheet; a fair selection where there are very many
+    pictures: Sequence[Picture] = ()  # for the contact sheet
     problems: Iterable[tuple[str, str]] = ()  # of the listing: (uri of a folder, member or row, reason)
     thumbnails: Thumbnails = field(default=lambda uris: {})
     version: str = ""  # of Tintype

@@ -123,9 +123,7 @@ def _measure(name: str, histogram: Histogram) -> Plot:
     images = words.plural(histogram.known, "image")
     label = f"{title} of {images}, from {lowest} to {highest}; mean {words.short(mean)}."
     at = min(max((mean - low) / (high - low), 0), 1)
-    return Plot(
-        title, charts.columns(marks, label, [lowest, highest], at), f"mean {words.short(mean)}", _rows(marks)
-    )
+    return Plot(title, charts.columns(marks, label, [lowest, highest], at), f"mean {words.short(mean)}", _rows(marks))
 
 
 def _mark(name: str, number: int, *, rest: bool = False) -> charts.Mark:

@@ -18,15 +18,15 @@ from tintype.core.platform import write_atomically
 from tintype.report import overview, words
 from tintype.report.content import Bounds, ReportContent
 from tintype.report.shots import (
+    Shot,
     shot,
     status_totals,
-    uris_in_order,
     view_failures,
     view_groups,
     view_issues,
     view_problems,
 )
-from tintype.report.thumbnails import collect, spread
+from tintype.report.thumbnails import collect, spread, woven
 
 _HERE = Path(__file__).resolve().parent
 _MARK = b'<!doctype html>\n<html lang="en" data-made-by="tintype">'
@@ -47,9 +47,7 @@ def write_report(destination: Path, content: ReportContent, bounds: Bounds | Non
         write_atomically(place, render(content, bounds or Bounds()).encode("utf-8"))
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = getattr(error, "strerror", None) or "the links lead in a circle"
-        message = (
-            f"cannot write the report to {shown(str(destination))}: {reason}. Choose another place with -o"
-        )
+        message = f"cannot write the report to {shown(str(destination))}: {reason}. Choose another place with -o"
         raise TintypeError(message) from error
 
 
@@ -58,39 +56,42 @@ def render(content: ReportContent, bounds: Bounds | None = None) -> str:
     bounds = bounds or Bounds()
     groups = None if content.groups is None else view_groups(content.groups, bounds)
     kinds = None if content.issues is None else view_issues(content.issues, bounds)
-    sheet = [shot(picture) for picture in content.pictures]
-    wanted = uris_in_order(groups, kinds or (), spread(sheet))
-    faulted = set(uris_in_order(groups, kinds or (), ()))
-    album = collect(wanted, content.thumbnails, int(bounds.max_megabytes * 1_000_000))
-    style, script = _asset("report.css"), _asset("report.js")
-    return (
-        _templates()
-        .get_template("page.html")
-        .render(
-            content=content,
-            summary=content.summary,
-            tiles=overview.tiles(content.summary),
-            plots=overview.plots(content.summary),
-            measures=overview.measures(content.summary),
-            groups=groups,
-            kinds=kinds,
-            issue_count=sum(kind.total for kind in kinds or ()),
-            failures=view_failures(content.failures, bounds),
-            statuses=status_totals(content.summary.status),
-            problems=view_problems(content.problems, bounds),
-            sheet=[one for one in sheet if one.uri in album.numbers],
-            sheet_total=len(sheet),
-            strip=[one for one in spread(sheet) if one.uri in album.numbers and one.uri not in faulted][
-                :_STRIP
-            ],
-            album=album,
-            bounds=bounds,
-            policy=_policy(style, script),
-            style=style,
-            script=script,
-            icon=b64encode(_asset("icon.svg").encode()).decode(),
-        )
+    every = -(-len(content.pictures) // bounds.pictures)  # each picture, or each second, third, …
+    sheet = [shot(picture) for picture in content.pictures[:: every or 1]]
+    grouped = [one for group in (groups.shown if groups else ()) for one in group.shots]
+    faulted = list(woven(*((kind.shots, 1) for kind in kinds or ())))
+    strip = _strip(sheet, grouped, faulted)
+    # Where not all fit, the sections share: of six thumbnails three go to groups, two to issues.
+    wanted = (*strip, *woven((grouped, 3), (faulted, 2), (spread(sheet), 1)))
+    max_characters = int(bounds.max_megabytes * 1_000_000)
+    album = collect((one.uri for one in wanted), content.thumbnails, max_characters)
+    page = _templates().get_template("page.html")
+    return page.render(
+        content=content,
+        summary=content.summary,
+        tiles=overview.tiles(content.summary),
+        plots=overview.plots(content.summary),
+        measures=overview.measures(content.summary),
+        groups=groups,
+        kinds=kinds,
+        issue_count=sum(kind.total for kind in kinds or ()),
+        failures=view_failures(content.failures, bounds),
+        statuses=status_totals(content.summary.status),
+        problems=view_problems(content.problems, bounds),
+        sheet=[one for one in sheet if one.uri in album.numbers],
+        bare=[one.uri for one in sheet if one.uri not in album.numbers],
+        strip=[one for one in strip if one.uri in album.numbers],
+        album=album,
+        bounds=bounds,
+        **_assets(),
     )
+
+
+def _strip(sheet: list[Shot], grouped: list[Shot], faulted: list[Shot]) -> list[Shot]:
+    """Pictures to greet with: without fault or copy where there are such, else the kept ones."""
+    others = {one.uri for one in (*grouped, *faulted)}
+    fine = [one for one in spread(sheet) if one.uri not in others]
+    return (fine or [one for one in grouped if one.kept])[:_STRIP]
 
 
 def _refuse_others(place: Path) -> None:
@@ -99,9 +100,7 @@ def _refuse_others(place: Path) -> None:
     if place.is_dir():
         raise UsageError(f"{name} is a folder. Name a file in it: {name}/report.html")
     if not place.parent.is_dir():
-        raise UsageError(
-            f"{shown(str(place.parent))}: no such folder. Make it first, or choose another place with -o"
-        )
+        raise UsageError(f"{shown(str(place.parent))}: no such folder. Make it first, or choose another place with -o")
     if not place.exists():
         return
     if not place.is_file():
@@ -109,9 +108,7 @@ def _refuse_others(place: Path) -> None:
     with place.open("rb") as file:
         start = file.read(len(_MARK))
     if start not in (b"", _MARK):
-        raise UsageError(
-            f"{name} is there and is no report. Nothing was written; choose another name with -o"
-        )
+        raise UsageError(f"{name} is there and is no report. Nothing was written; choose another name with -o")
 
 
 @cache
@@ -145,17 +142,20 @@ def _breakable(name: str) -> Markup:
 
 
 @cache
+def _assets() -> dict[str, str]:
+    style, script, icon = (_asset(name) for name in ("report.css", "report.js", "icon.svg"))
+    return {
+        "style": style,
+        "script": script,
+        "icon": b64encode(icon.encode("utf-8")).decode("ascii"),
+        "policy": f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'",
+    }
+
+
 def _asset(name: str) -> str:
     return (_HERE / "assets" / name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    """Content security policy: nothing is loaded, and only our own style and script count."""
-    return (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def _hash(text: str) -> str:
-    return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode()
+    return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -155,9 +155,7 @@ def shot(
     folder, slash, name = shown(picture.uri).rpartition("/")
     theirs = {} if beside is None else dict(_facts(beside))
     facts = tuple(Fact(what, text, what in theirs and theirs[what] != text) for what, text in _facts(picture))
-    tint = (
-        None if picture.mean_rgb is None else "".join(f"{channel & 255:02x}" for channel in picture.mean_rgb)
-    )
+    tint = None if picture.mean_rgb is None else "".join(f"{channel & 255:02x}" for channel in picture.mean_rgb)
     return Shot(picture.uri, folder + slash, name, facts, tint, kept, relation, score, reason)
 
 
@@ -190,17 +188,6 @@ def _facts(picture: Picture) -> Iterator[tuple[str, str]]:
         yield "Taken", words.moment(picture.taken_at)
     if picture.camera:
         yield "Camera", picture.camera
-
-
-def uris_in_order(
-    groups: GroupsView | None, kinds: Iterable[KindView], sheet: Iterable[Shot]
-) -> Iterator[str]:
-    """Uris whose thumbnails are wanted, the most wanted first."""
-    for group in groups.shown if groups else ():
-        yield from (shot.uri for shot in group.shots)
-    for kind in kinds:
-        yield from (shot.uri for shot in kind.shots)
-    yield from (shot.uri for shot in sheet)
 
 
 def status_totals(status: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ MEASURES: Mapping[str, tuple[float, float]] = {
     "brightness": (0, 1),
     "contrast": (0, 1),
     "dynamic_range": (0, 1),
+    "clipping": (0, 1),
     "entropy": (0, 8),
     "noise": (0, 1),
     "colorfulness": (0, 150),
@@ -228,9 +229,7 @@ class _Spread:
     def result(self) -> Histogram:
         edges = self.edges.tolist()
         ends = edges if self.closed else [None, *map(int, edges), None]
-        bins = tuple(
-            Bin(low, high, int(n)) for (low, high), n in zip(pairwise(ends), self.counts, strict=True)
-        )
+        bins = tuple(Bin(low, high, int(n)) for (low, high), n in zip(pairwise(ends), self.counts, strict=True))
         lowest, highest = self._scaled(self.lowest), self._scaled(self.highest)
         return Histogram(bins, self.known, self.total / self.unit, lowest, highest)
 
@@ -299,9 +298,7 @@ class _Figures:
     def _add_cameras(self, columns: Mapping[str, pa.Array]) -> None:
         some = columns.get("camera_model", columns.get("camera_make"))
         missing = pa.nulls(len(some), pa.string())
-        pairs = pa.table(
-            {"make": columns.get("camera_make", missing), "model": columns.get("camera_model", missing)}
-        )
+        pairs = pa.table({"make": columns.get("camera_make", missing), "model": columns.get("camera_model", missing)})
         # Without threads the groups come in the order in which they first occur.
         grouped = pairs.group_by(["make", "model"], use_threads=False).aggregate([([], "count_all")])
         for row in grouped.to_pylist():

@@ -57,6 +57,19 @@ def _embed(album: Album, uri: str, data: bytes) -> None:
     album.characters += len(text)
 
 
+def woven(*parts: tuple[Iterable[T], int]) -> Iterator[T]:
+    """One item after another of all parts in turn: of each as many at a time as its number says."""
+    turns = [(iter(items), at_once) for items, at_once in parts]
+    while turns:
+        going_on = []
+        for items, at_once in turns:
+            taken = list(islice(items, at_once))
+            yield from taken
+            if len(taken) == at_once:
+                going_on.append((items, at_once))
+        turns = going_on
+
+
 def spread(items: Sequence[T]) -> Iterator[T]:
     """All items, each once, in an order of which every beginning is spread evenly over the whole."""
     for start in (0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15):

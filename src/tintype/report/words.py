@@ -65,9 +65,7 @@ _KINDS: Mapping[str, Kind] = {
     "dark": Kind("Too dark", "Most of the picture lies in deep shadow."),
     "bright": Kind("Too bright", "Most of the picture is close to white."),
     "blurred": Kind("Blurred", "Edges are soft everywhere: out of focus, or the camera moved."),
-    "low_information": Kind(
-        "Little to see", "Almost one color or one texture: a lens cap, a blank page, plain sky."
-    ),
+    "low_information": Kind("Little to see", "Almost one color or one texture: a lens cap, a blank page, plain sky."),
     "odd_size": Kind("Odd size", "Far smaller or larger than the rest of the collection."),
     "odd_shape": Kind("Odd shape", "Much longer than wide, or the other way round."),
     "gray": Kind("Gray", "No color: black-and-white pictures, scans, or files whose color was lost."),
@@ -87,7 +85,8 @@ _MEASURES: Mapping[str, tuple[str, str, str]] = {
     "brightness": ("Brightness", "dark", "bright"),
     "contrast": ("Contrast", "flat", "strong"),
     "dynamic_range": ("Dynamic range", "narrow", "wide"),
-    "entropy": ("Entropy", "plain", "busy"),
+    "clipping": ("Clipped pixels", "none", "all"),
+    "entropy": ("Information", "plain", "busy"),
     "noise": ("Noise", "clean", "grainy"),
     "colorfulness": ("Colorfulness", "gray", "vivid"),
 }

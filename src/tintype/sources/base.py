@@ -127,7 +127,7 @@ class Source(Protocol):
         ...
 
     def read(self, shard: Shard, max_bytes: int) -> Iterator[Item]:
-        """The shard's items in order, one for each entry; what is over `max_bytes` is `rejected`, without data."""
+        """The shard's items in order, one for each entry; what is over `max_bytes` is `rejected`, unread."""
         ...
 
     def open(self, uri: str) -> BinaryIO:

@@ -135,9 +135,7 @@ def read_file(files: Beneath, path: bytes, listed: Entry, max_bytes: int) -> Ite
         facts = os.fstat(handle)
         stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev)
         if facts.st_size > max_bytes:
-            return Item(
-                listed.uri, None, *stamp, status="rejected", reason=too_large(facts.st_size, max_bytes)
-            )
+            return Item(listed.uri, None, *stamp, status="rejected", reason=too_large(facts.st_size, max_bytes))
         return Item(listed.uri, _read(handle, facts.st_size), *stamp)
     except OSError as error:
         return unread(listed, ImageError("unreadable", reason_of(error)))

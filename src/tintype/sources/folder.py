@@ -35,7 +35,7 @@ class FolderSource:
     is_ordered = True
 
     def __init__(self, root: Path, ignore: tuple[str, ...] = (), hidden: bool = False) -> None:
-        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - links in the name of the root stay as written
+        self.root = Path(os.path.abspath(root))
         self.ignore, self.hidden = tuple(ignore), hidden
         self._notes = Notes()
 
@@ -78,9 +78,7 @@ class FolderSource:
         try:
             return Beneath(self.root)
         except OSError as error:
-            raise SourceError(
-                f"{shown(self.place)}: cannot be read as a folder: {reason_of(error)}"
-            ) from error
+            raise SourceError(f"{shown(self.place)}: cannot be read as a folder: {reason_of(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,7 @@ class _Walk:
     but the names in the folders that one is in.
     """
 
-    def __init__(
-        self, files: Beneath, notes: Notes, hidden: bool, ignored: Callable[[str], bool] | None
-    ) -> None:
+    def __init__(self, files: Beneath, notes: Notes, hidden: bool, ignored: Callable[[str], bool] | None) -> None:
         self._files, self._notes, self._hidden, self._ignored = files, notes, hidden, ignored
 
     def __iter__(self) -> Iterator[tuple[_Folder, list[str]]]:

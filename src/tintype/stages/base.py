@@ -72,7 +72,7 @@ class Batch:
         return Batch(self.data[rows], self.images[rows])
 
     def fitted(self, side_px: int) -> list[NDArray[np.uint8]]:
-        """Each image scaled down so that its longer side is `side_px`: (h, w, 3) uint8 sRGB; smaller ones as they are."""
+        """Each image scaled down to a longer side of `side_px`: (h, w, 3) uint8 sRGB; smaller ones as they are."""
         views: list[NDArray[np.uint8]] = self._view("fitted", side_px, self._fit)
         return views
 

@@ -15,12 +15,38 @@ from tintype.core.hashes import packed
 from tintype.stages.base import SHARED_SIDE_PX, Batch, Pixels, Stage
 
 COLUMNS = (
-    Column("phash", pa.uint64(), None, "perceptual hash of the coarse structure, comparable with any flip or quarter turn; null where there is too little structure"),
-    Column("phash_sure_bits", pa.uint8(), None, "how many of the 64 bits of `phash` stand above noise; 0 for an even area, about 60 for most photos"),
-    Column("dhash", pa.uint64(), None, "difference hash: where brightness rises from left to right; null unless asked for"),
-    Column("ahash", pa.uint64(), None, "average hash: which of 8x8 cells are brighter than their mean; null unless asked for"),
-    Column("whash", pa.uint64(), None, "Haar wavelet hash: which of 8x8 cells are brighter than their median; null unless asked for"),
-)  # fmt: skip
+    Column(
+        "phash",
+        pa.uint64(),
+        None,
+        "perceptual hash of the coarse structure, comparable with any flip or quarter turn; null where there "
+        "is too little structure",
+    ),
+    Column(
+        "phash_sure_bits",
+        pa.uint8(),
+        None,
+        "how many of the 64 bits of `phash` stand above noise; 0 for an even area, about 60 for most photos",
+    ),
+    Column(
+        "dhash",
+        pa.uint64(),
+        None,
+        "difference hash: where brightness rises from left to right; null unless asked for",
+    ),
+    Column(
+        "ahash",
+        pa.uint64(),
+        None,
+        "average hash: which of 8x8 cells are brighter than their mean; null unless asked for",
+    ),
+    Column(
+        "whash",
+        pa.uint64(),
+        None,
+        "Haar wavelet hash: which of 8x8 cells are brighter than their median; null unless asked for",
+    ),
+)
 
 HASHES = ("phash", "dhash", "ahash", "whash")
 
@@ -32,7 +58,8 @@ _LEVEL = (_SIDE_PX // 2) ** 2 * _SCALE**2  # the coefficient of a wave with an a
 def _waves() -> NDArray[np.float64]:
     """The first eight cosines of the DCT-II but the constant one: (8, 64), whole numbers, exactly (anti)symmetric."""
     half_waves, places = np.arange(1, 9), np.arange(_SIDE_PX) + 0.5
-    return np.rint(_SCALE * np.cos(np.pi / _SIDE_PX * np.outer(half_waves, places)))
+    waves: NDArray[np.float64] = np.rint(_SCALE * np.cos(np.pi / _SIDE_PX * np.outer(half_waves, places)))
+    return waves
 
 
 _WAVES = _waves()
@@ -81,23 +108,27 @@ def _nulls(count: int) -> pa.Array:
 
 def _cells(luma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums of 8x8 cells: (n, 64, 64) → (n, 8, 8), whole numbers."""
-    return luma.reshape(-1, 8, 8, 8, 8).sum(axis=(2, 4))
+    sums: NDArray[np.float64] = luma.reshape(-1, 8, 8, 8, 8).sum(axis=(2, 4))
+    return sums
 
 
 def _above_mean(luma: NDArray[np.float64]) -> NDArray[np.bool_]:
     cells = _cells(luma)
-    return cells > cells.mean(axis=(1, 2), keepdims=True)
+    brighter: NDArray[np.bool_] = cells > cells.mean(axis=(1, 2), keepdims=True)
+    return brighter
 
 
 def _above_median(luma: NDArray[np.float64]) -> NDArray[np.bool_]:
     cells = _cells(luma)
-    return cells > np.median(cells, axis=(1, 2), keepdims=True)
+    brighter: NDArray[np.bool_] = cells > np.median(cells, axis=(1, 2), keepdims=True)
+    return brighter
 
 
 def _rises(luma: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(n, 8, 8): whether each of nine cells of a row of eight is brighter than the one to its left."""
     across = luma.reshape(-1, 8, 8, _SIDE_PX).sum(axis=2) @ _NINTHS  # (n, 8, 9), whole numbers
-    return np.diff(across, axis=2) > 0
+    rises: NDArray[np.bool_] = np.diff(across, axis=2) > 0
+    return rises
 
 
 def _ninths() -> NDArray[np.float64]:
@@ -105,7 +136,8 @@ def _ninths() -> NDArray[np.float64]:
     pixels = np.arange(_SIDE_PX)[:, None] * 9
     cells = np.arange(9)[None, :] * _SIDE_PX
     overlap = np.minimum(pixels + 9, cells + _SIDE_PX) - np.maximum(pixels, cells)
-    return np.maximum(overlap, 0).astype(np.float64)
+    shares: NDArray[np.float64] = np.maximum(overlap, 0).astype(np.float64)
+    return shares
 
 
 _NINTHS = _ninths()

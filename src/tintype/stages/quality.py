@@ -17,29 +17,62 @@ from tintype.core.errors import ConfigError
 from tintype.stages.base import SHARED_SIDE_PX, Batch, Pixels, Stage
 
 COLUMNS = (
-    Column("quality", pa.float32(), None, "overall score, 0 to 1, 1 is best: the weighted geometric mean of sharpness, exposure, contrast, freedom from noise and information"),
-    Column("sharpness", pa.float32(), None, "0 to 1, 1 is sharp; blur of any direction lowers it, light and contrast do not matter"),
-    Column("laplacian_variance", pa.float32(), "levels²", "variance of the Laplacian of the luma at 320 px; grows with sharpness, contrast and noise"),
+    Column(
+        "quality",
+        pa.float32(),
+        None,
+        "overall score, 0 to 1, 1 is best: the weighted geometric mean of sharpness, exposure, contrast, "
+        "freedom from noise and information",
+    ),
+    Column(
+        "sharpness",
+        pa.float32(),
+        None,
+        "0 to 1, 1 is sharp; blur of any direction lowers it, light and contrast do not matter",
+    ),
+    Column(
+        "laplacian_variance",
+        pa.float32(),
+        "levels²",
+        "variance of the Laplacian of the luma at 320 px; grows with sharpness, contrast and noise",
+    ),
     Column("brightness", pa.float32(), None, "mean luma, 0 black to 1 white"),
-    Column("contrast", pa.float32(), None, "standard deviation of the luma, 0 to 1: 0 is an even area, 1 half black and half white"),
+    Column(
+        "contrast",
+        pa.float32(),
+        None,
+        "standard deviation of the luma, 0 to 1: 0 is an even area, 1 half black and half white",
+    ),
     Column("dynamic_range", pa.float32(), None, "luma_p99 - luma_p01, 0 to 1"),
     Column("clipping", pa.float32(), None, "share of pixels that are fully black or fully white, 0 to 1; 0 is best"),
     Column("entropy", pa.float32(), "bits", "information in the histogram of the luma, 0 to 8; 0 is an even area"),
     Column("noise", pa.float32(), None, "0 to 1, 0 is clean, 1 very grainy"),
-    Column("noise_sigma", pa.float32(), "levels", "standard deviation of the noise at 320 px, measured where the image is smoothest"),
+    Column(
+        "noise_sigma",
+        pa.float32(),
+        "levels",
+        "standard deviation of the noise at 320 px, measured where the image is smoothest",
+    ),
     Column("luma_p01", pa.uint8(), "levels", "luma that 1 % of the pixels do not exceed"),
-    Column("luma_p05", pa.uint8(), "levels", "luma that 5 % of the pixels do not exceed; high in an overexposed image"),
+    Column(
+        "luma_p05",
+        pa.uint8(),
+        "levels",
+        "luma that 5 % of the pixels do not exceed; high in an overexposed image",
+    ),
     Column("luma_p50", pa.uint8(), "levels", "median luma"),
     Column("luma_p95", pa.uint8(), "levels", "luma that 95 % of the pixels do not exceed"),
     Column("luma_p99", pa.uint8(), "levels", "luma that 99 % of the pixels do not exceed; low in a dark image"),
-)  # fmt: skip
+)
 
 _PERCENTILES = (1, 5, 50, 95, 99)
 _LEVELS = np.arange(256, dtype=np.int64)
 _SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 _BLOCK_PX = 8  # noise is measured in blocks of this side
 _SMOOTHEST = 0.1  # share of the blocks that are taken for free of texture
-_SIGMA_PER_MEAN = 1.24 * math.sqrt(math.pi / 2) / 6  # 1.24: how far the smoothest tenth lies below the mean of pure noise
+_SIGMA_PER_MEAN = (
+    1.24 * math.sqrt(math.pi / 2) / 6
+)  # 1.24: how far the smoothest tenth lies below the mean of pure noise
 _FULL_SHARPNESS = 2.0  # variance of second over first differences; half of sharp photos have 1.85 or more
 
 
@@ -67,7 +100,9 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     lumas = batch.fitted_luma(SHARED_SIDE_PX)
     histograms = np.array([_histogram(luma) for luma in lumas], np.int64).reshape(-1, 256)
     textures = np.array([_texture(luma) for luma in lumas], np.float64).reshape(-1, 3)
-    measures = _tones(histograms) | dict(zip(("laplacian_variance", "sharpness", "noise_sigma"), textures.T, strict=True))
+    measures = _tones(histograms) | dict(
+        zip(("laplacian_variance", "sharpness", "noise_sigma"), textures.T, strict=True)
+    )
     measures["noise"] = measures["noise_sigma"] / (measures["noise_sigma"] + 10)
     measures["quality"] = _overall(measures, settings)
     return {column.name: _arrow(measures[column.name], column.type) for column in COLUMNS}
@@ -179,7 +214,8 @@ def _overall(measures: Mapping[str, NDArray[Any]], settings: Settings) -> NDArra
         (settings.information_weight, np.minimum(measures["entropy"] / 7, 1)),
     )
     product = np.prod([score**weight for weight, score in scores], axis=0)
-    return product ** (1 / sum(weight for weight, _ in scores))
+    overall: NDArray[np.float64] = product ** (1 / sum(weight for weight, _ in scores))
+    return overall
 
 
 STAGE = Stage("quality", 1, COLUMNS, Pixels(SHARED_SIDE_PX), Settings, compute)

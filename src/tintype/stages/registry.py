@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def fingerprint(stage: Stage, settings: Any) -> int:
     return number or 1
 
 
-@lru_cache(maxsize=1)
+@cache
 def _installed() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
@@ -60,7 +60,7 @@ def _installed() -> dict[str, EntryPoint]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loaded(point: EntryPoint) -> Stage:
     from tintype.stages.base import Stage
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import simplejpeg
+from numpy.typing import NDArray
 
 from tintype.core.columns import Column
 from tintype.core.errors import ConfigError
@@ -14,9 +15,19 @@ from tintype.stages.base import SHARED_SIDE_PX, Batch, Pixels, Stage
 from tintype.stages.placeholder import placeholders
 
 COLUMNS = (
-    Column("thumbnail", pa.binary(), None, "JPEG, upright and in sRGB, of 320 px on the longer side; of the full size where that is smaller"),
-    Column("placeholder", pa.binary(), None, "ThumbHash of some 25 bytes: a blurred version with its shape, to show while the image loads"),
-)  # fmt: skip
+    Column(
+        "thumbnail",
+        pa.binary(),
+        None,
+        "JPEG, upright and in sRGB, of 320 px on the longer side; of the full size where that is smaller",
+    ),
+    Column(
+        "placeholder",
+        pa.binary(),
+        None,
+        "ThumbHash of some 25 bytes: a blurred version with its shape, to show while the image loads",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,5 +51,11 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     }
 
 
-def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
-    ...
+def _jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
+    encoded: bytes = simplejpeg.encode_jpeg(
+        rgb, quality=quality, colorspace="RGB", colorsubsampling="420", fastdct=True
+    )
+    return encoded
+
+
+STAGE = Stage("thumbnail", 1, COLUMNS, Pixels(SHARED_SIDE_PX), Settings, compute)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,9 +53,10 @@ class Finished:
 
 @dataclass
 class _Trouble:
-    """What a shard has already cost: images to try alone, and those that failed twice."""
+    """What a shard has already cost: images to try alone, deaths at one image, and those that failed twice."""
 
     alone: set[int] = field(default_factory=set)
+    deaths: Counter[int] = field(default_factory=Counter)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
 
 
@@ -163,10 +165,11 @@ class ProcessExecutor:
 
     def _blame(self, lease: Lease, at: At, verdict: Verdict) -> None:
         trouble = self._trouble.setdefault(lease.shard, _Trouble())
-        if at.alone and at.first in trouble.alone:
-            trouble.verdicts[at.first] = verdict
-        else:
-            trouble.alone.update(range(at.first, at.last + 1))
+        trouble.alone.update(range(at.first, at.last + 1))
+        if at.first == at.last:
+            trouble.deaths[at.first] += 1
+            if at.alone and trouble.deaths[at.first] > 1:
+                trouble.verdicts[at.first] = verdict
 
 
 class _Worker:
@@ -209,7 +212,7 @@ class _Worker:
         if at.first < 0 or usage is None:
             return None
         cpu_seconds, resident = usage
-        allowed = self.limits.cpu_seconds * (at.last - at.first + 1)
+        allowed = self.limits.cpu_seconds  # of a whole batch too: its images are tried alone before one is blamed
         if cpu_seconds - at.cpu_seconds > allowed:
             return Verdict("timeout", f"takes more than {self.limits.cpu_seconds:g} CPU-seconds (limits.cpu_seconds)")
         if now - self._at_since > allowed * _WALL_FACTOR:

@@ -72,7 +72,7 @@
 
     function read() {
       const items = [...all(".item"), ...all(".gallery > .shot, .contact > .shot")];
-      const namesOf = (item) => all(".name", item).map((name) => name.textContent.toLowerCase());
+      const namesOf = (item) => (item.matches(".name") ? [item] : all(".name", item)).map((name) => name.textContent.toLowerCase());
       return items.map((item) => [item, namesOf(item)]);
     }
 
@@ -88,9 +88,11 @@
       if (wanted && !document.body.classList.contains("searching")) scrollTo({ top: 0, behavior: "instant" });
       document.body.classList.toggle("searching", wanted !== "");
       for (const more of all(".more")) more.hidden = wanted !== "";
+      const shown = ".item:not(.away), .gallery > .shot:not(.away), .contact > .shot:not(.away)";
       for (const part of all("main > section:not(#overview), .kind")) {
-        part.classList.toggle("away", wanted !== "" && !part.querySelector(".item:not(.away), .shot:not(.away)"));
+        part.classList.toggle("away", wanted !== "" && !part.querySelector(shown));
       }
+      for (const list of all(".names")) list.open = wanted !== "" && !!list.querySelector(".item:not(.away)");
       found.hidden = wanted === "";
       found.textContent = hits.size ? hits.size.toLocaleString("en") + (hits.size === 1 ? " name" : " names") : "No name here has “" + box.value.trim() + "”";
     }

@@ -33,9 +33,7 @@ def find(data: bytes, max_boxes: int, max_bytes: int) -> Found:
     for kind, start, end in _boxes(data, 0, len(data), max_boxes):
         content = slice(start, min(end, start + max_bytes))
         if kind == b"meta":
-            item_exif, item_xmp = _items(
-                data[start + 4 : min(end, start + 4 + max_bytes)], data, max_boxes, max_bytes
-            )
+            item_exif, item_xmp = _items(data[start + 4 : min(end, start + 4 + max_bytes)], data, max_boxes, max_bytes)
             exif, xmp = exif or item_exif, xmp or item_xmp
         elif kind == b"Exif":
             exif = exif or _after_its_offset(data[content])
@@ -132,10 +130,7 @@ def _locations(iloc: bytes, wanted: set[int | None], max_items: int) -> Iterator
         else:
             yield (
                 item,
-                [
-                    _piece(reader, method, base, (index_size, offset_size, length_size))
-                    for _ in range(min(count, 64))
-                ],
+                [_piece(reader, method, base, (index_size, offset_size, length_size)) for _ in range(min(count, 64))],
             )
         if reader.is_past_end:
             return

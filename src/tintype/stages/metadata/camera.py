@@ -70,9 +70,7 @@ def exposure_s(said: Statements) -> float | None:
 
 def aperture(said: Statements) -> float | None:
     """The f-number; from the APEX aperture where it is missing: EXIF 3.0 annex C."""
-    number = within(said.exif_number(tags.F_NUMBER), F_NUMBER) or within(
-        said.xmp_number("exif:FNumber"), F_NUMBER
-    )
+    number = within(said.exif_number(tags.F_NUMBER), F_NUMBER) or within(said.xmp_number("exif:FNumber"), F_NUMBER)
     if number is None:
         apex = within(said.exif_number(tags.APERTURE_APEX), (0.01, 20.0))
         number = within(2.0 ** (apex / 2), F_NUMBER) if apex is not None else None

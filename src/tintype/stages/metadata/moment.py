@@ -82,9 +82,7 @@ def read_gps_moment(date: str, clock: tuple[float, float, float]) -> datetime | 
     return (midnight + since).replace(tzinfo=UTC) if midnight and midnight.year < MAXYEAR else None
 
 
-def _local(
-    year: str, month: str, day: str, hour: str, minute: str, second: str, fraction: str
-) -> datetime | None:
+def _local(year: str, month: str, day: str, hour: str, minute: str, second: str, fraction: str) -> datetime | None:
     if int(year) < EARLIEST_YEAR:
         return None
     try:

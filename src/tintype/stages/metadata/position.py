@@ -27,9 +27,7 @@ def latitude_longitude(said: Statements) -> tuple[float, float] | None:
     north = _angle(gps.get(tags.GPS_LATITUDE), gps.get(tags.GPS_LATITUDE_REF), "NS")
     east = _angle(gps.get(tags.GPS_LONGITUDE), gps.get(tags.GPS_LONGITUDE_REF), "EW")
     found = _possible(north, east)
-    return found or _possible(
-        _xmp_angle(said, "exif:GPSLatitude", "NS"), _xmp_angle(said, "exif:GPSLongitude", "EW")
-    )
+    return found or _possible(_xmp_angle(said, "exif:GPSLatitude", "NS"), _xmp_angle(said, "exif:GPSLongitude", "EW"))
 
 
 def _possible(north: float | None, east: float | None) -> tuple[float, float] | None:

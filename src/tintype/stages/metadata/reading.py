@@ -46,9 +46,7 @@ class Metadata:
     software: str | None = None
 
 
-def read_metadata(
-    data: bytes, *, max_text_chars: int = MAX_TEXT_CHARS, max_keywords: int = MAX_KEYWORDS
-) -> Metadata:
+def read_metadata(data: bytes, *, max_text_chars: int = MAX_TEXT_CHARS, max_keywords: int = MAX_KEYWORDS) -> Metadata:
     """The metadata of an encoded image of any format; never raises, whatever the bytes.
 
     Texts, each keyword too, are cut at `max_text_chars` characters, and there are at most `max_keywords`.

@@ -65,9 +65,7 @@ def _exif(said: Statements, tag: int, subseconds_tag: int, offset_tag: int, zone
     local = moment.local if fraction is None else moment.local.replace(microsecond=fraction)
     offset = read_offset(said.exif_text(offset_tag) or "")
     if offset is None and text == said.exif_text(tags.MODIFY_DATE):
-        offset = read_offset(
-            said.exif_text(tags.OFFSET_TIME) or ""
-        )  # speaks of the time of change, here the same
+        offset = read_offset(said.exif_text(tags.OFFSET_TIME) or "")  # speaks of the time of change, here the same
     if offset is None:
         offset = moment.offset_min if moment.offset_min is not None else _time_zone(said, zone_index)
     return replace(moment, local=local, offset_min=offset)

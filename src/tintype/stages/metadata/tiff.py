@@ -86,15 +86,12 @@ def read_tags(block: bytes) -> Tags | None:
     Of a tag that stands twice in an IFD the first counts, of one in IFD0 and in the EXIF IFD the latter's.
     Entries that are broken or lie outside of the block are left out.
     """
-    if not is_tiff(block) or len(block) < 16:
+    if not is_tiff(block):
         return None
     layout = _Layout(block[:1] == b"M", block.startswith(_BIG))
-    order = layout.order
-    first = (
-        struct.unpack_from(order + "Q", block, 8)[0]
-        if layout.is_big
-        else struct.unpack_from(order + "I", block, 4)[0]
-    )
+    if len(block) < layout.first_at + layout.inline_bytes:
+        return None
+    first = struct.unpack_from(layout.pointer, block, layout.first_at)[0]
     main = _read_ifd(block, first, layout, tags.WANTED)
     exif = _read_pointed(block, main.pop(tags.EXIF_IFD, None), layout, tags.WANTED_EXIF)
     gps = _read_pointed(block, main.pop(tags.GPS_IFD, None), layout, tags.WANTED_GPS)
@@ -105,14 +102,15 @@ def read_tags(block: bytes) -> Tags | None:
 class _Layout:
     """How an IFD is laid out: byte order, and offsets of 4 or of 8 bytes."""
 
-    __slots__ = ("count", "entry", "entry_bytes", "inline_bytes", "is_big", "is_big_endian", "order")
+    __slots__ = ("count", "entry", "entry_bytes", "first_at", "inline_bytes", "is_big_endian", "order", "pointer")
 
     def __init__(self, is_big_endian: bool, is_big: bool) -> None:
-        self.is_big_endian, self.is_big = is_big_endian, is_big
+        self.is_big_endian = is_big_endian
         self.order = ">" if is_big_endian else "<"
+        self.pointer, self.inline_bytes = self.order + ("Q" if is_big else "I"), 8 if is_big else 4
+        self.first_at = 8 if is_big else 4  # where the offset of the first IFD stands
         self.count = self.order + ("Q" if is_big else "H")
-        self.entry = self.order + ("HHQQ" if is_big else "HHII")
-        self.entry_bytes, self.inline_bytes = (20, 8) if is_big else (12, 4)
+        self.entry, self.entry_bytes = self.order + ("HHQQ" if is_big else "HHII"), 20 if is_big else 12
 
 
 def _read_pointed(block: bytes, pointer: Value | None, layout: _Layout, wanted: Set[int]) -> dict[int, Value]:
@@ -150,7 +148,5 @@ def _read_value(block: bytes, start: int, kind: int, length: int, tag: int, orde
     count = min(length, MAX_NUMBERS)
     numbers: tuple[int | float, ...] = struct.unpack_from(order + letters * count, block, start)
     if kind in _FRACTIONS:
-        return tuple(
-            above / below if below else None for above, below in zip(numbers[::2], numbers[1::2], strict=True)
-        )
+        return tuple(above / below if below else None for above, below in zip(numbers[::2], numbers[1::2], strict=True))
     return numbers

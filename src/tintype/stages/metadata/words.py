@@ -13,9 +13,7 @@ _SEVERAL = "; "  # between several creators, and between a photographer's and an
 
 
 def title(said: Statements) -> str | None:
-    return _newer(said, said.xmp_text("dc:title"), said.iptc_text(iptc.OBJECT_NAME)) or said.windows_text(
-        tags.XP_TITLE
-    )
+    return _newer(said, said.xmp_text("dc:title"), said.iptc_text(iptc.OBJECT_NAME)) or said.windows_text(tags.XP_TITLE)
 
 
 def caption(said: Statements) -> str | None:

@@ -36,15 +36,13 @@ _NAMES = (
     "exifEX:LensModel exifEX:PhotographicSensitivity aux:Lens photoshop:DateCreated",
 )
 _WANTED = {
-    f"{_NAMESPACES[name.partition(':')[0]]} {name.partition(':')[2]}": name
-    for line in _NAMES
-    for name in line.split()
+    f"{_NAMESPACES[name.partition(':')[0]]} {name.partition(':')[2]}": name for line in _NAMES for name in line.split()
 }
 
 Properties = dict[str, list[str]]  # "dc:subject" → its items, or its one text
 
 
-class _Enough(Exception):  # noqa: N818  # no error: it ends the reading
+class _Enough(Exception):
     """Reading ends here, for good reasons or bad ones."""
 
 
@@ -75,11 +73,7 @@ def _as_utf_8(packet: bytes) -> bytes:
     start = packet[:64]
     if b"\0" in start.rstrip(b"\0"):
         encoding = (
-            "utf-16"
-            if start[:2] in (b"\xff\xfe", b"\xfe\xff")
-            else "utf-16-le"
-            if start[1:2] == b"\0"
-            else "utf-16-be"
+            "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
         )
         return packet[:MAX_BYTES].decode(encoding, "replace").encode("utf-8", "replace")
     packet = packet[:MAX_BYTES].strip(b"\0 \t\r\n")

@@ -1,0 +1,94 @@
+"""The main colors of many images at once: k-means in CIELAB, seeded without chance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+COLORS = 5
+
+_ROUNDS = 6  # of k-means; more of them change next to nothing (decisions/0009-quality-measures.md)
+_POINTS_SIDE = 32  # of the view that is clustered
+_SEEDS_SIDE = 8  # of the view that the first centers are chosen from
+
+
+def palettes(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Five main colors of each image, (n, 64, 64, 3) sRGB: colors (n, 5, 3) uint8 sRGB, and shares (n, 5) float32.
+
+    The largest share comes first. An image of fewer colors ends with shares of 0 and its first color again.
+    """
+    if len(rgb) == 0:  # OpenCV refuses arrays without pixels
+        return np.empty((0, COLORS, 3), np.uint8), np.empty((0, COLORS), np.float32)
+    small = _reduced(rgb, _POINTS_SIDE)
+    points = _lab(small)  # (n, 3, 1024)
+    centers = _seeds(_lab(_reduced(small, _SEEDS_SIDE)))
+    for _ in range(_ROUNDS):
+        centers = _means(_members(points, centers), points, centers)
+    members = _members(points, centers)
+    colors = _means(members, _channels(small), np.zeros_like(centers))
+    return _ordered(np.floor(colors + 0.5).astype(np.uint8), members.mean(axis=2))
+
+
+def _reduced(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Means of whole blocks: (n, s, s, 3) → (n, side, side, 3), all images as one strip."""
+    strip = rgb.reshape(-1, *rgb.shape[2:])
+    small: NDArray[np.uint8] = cv2.resize(strip, (side, len(rgb) * side), interpolation=cv2.INTER_AREA)
+    return small.reshape(len(rgb), side, side, 3)
+
+
+def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """CIELAB in whole units, so that distances and sums are exact: (n, s, s, 3) → (n, 3, s·s)."""
+    strip = cv2.cvtColor(rgb.reshape(-1, *rgb.shape[2:]), cv2.COLOR_RGB2LAB)
+    lab = _channels(strip.reshape(rgb.shape))
+    lab[:, 0] = np.floor(lab[:, 0] * np.float32(100 / 255) + np.float32(0.5))  # OpenCV stretches L* to 255
+    return lab
+
+
+def _channels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, s, s, 3) → (n, 3, s·s)."""
+    planes = pixels.reshape(len(pixels), -1, 3).swapaxes(1, 2)
+    return np.ascontiguousarray(planes, np.float32)
+
+
+def _seeds(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """First centers, (n, 5, 3): of the cells (n, 3, cells), one by one, the one that lowers the total distance most.
+
+    What k-means++ (Arthur and Vassilvitskii, 2007) leaves to chance is tried out for every cell.
+    """
+    apart = np.square(cells[:, :, :, None] - cells[:, :, None, :]).sum(axis=1)  # (n, cells, cells)
+    nearest = np.full(cells.shape[::2], np.inf, np.float32)  # (n, cells), to a center so far
+    rows = np.arange(len(cells))
+    centers = np.empty((len(cells), COLORS, 3), np.float32)
+    for k in range(COLORS):
+        best = np.minimum(apart, nearest[:, None, :]).sum(axis=2).argmin(axis=1)
+        nearest = np.minimum(nearest, apart[rows, best])
+        centers[:, k] = cells[rows, :, best]
+    return centers
+
+
+def _members(points: NDArray[np.float32], centers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 where a point belongs to a center, the nearest, of equals the first: (n, 5, points)."""
+    distances: NDArray[np.float32] = np.square(centers).sum(axis=2)[:, :, None] - 2 * np.matmul(centers, points)
+    nearest: NDArray[np.bool_] = distances == distances.min(axis=1, keepdims=True)
+    taken = nearest[:, 0].copy()
+    for k in range(1, COLORS):
+        nearest[:, k] &= ~taken
+        taken |= nearest[:, k]
+    return nearest.astype(np.float32)
+
+
+def _means(
+    members: NDArray[np.float32], values: NDArray[np.float32], otherwise: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Mean of the values (n, 3, points) of each center's members: (n, 5, 3); `otherwise` where it has none."""
+    counts = members.sum(axis=2)[:, :, None]
+    sums = np.matmul(members, values.swapaxes(1, 2))  # whole numbers below 2²⁴, so exact
+    return np.where(counts > 0, sums / np.maximum(counts, 1), otherwise)
+
+
+def _ordered(colors: NDArray[np.uint8], shares: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    order = np.argsort(-shares, axis=1, kind="stable")
+    shares = np.take_along_axis(shares, order, axis=1)
+    colors = np.take_along_axis(colors, order[:, :, None], axis=1)
+    return np.where(shares[:, :, None] > 0, colors, colors[:, :1]), shares

@@ -1,0 +1,33 @@
+"""Run in a process of its own with bounded memory and time: what the codec says of each hostile file, as JSON lines."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from tintype.codec.decode import decode
+from tintype.codec.limits import Limits
+from tintype.core.errors import ImageError
+
+ADDRESS_SPACE = 4_000_000_000  # bytes; the libraries alone map more than one
+
+
+def main(folder: str, names: list[str]) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+    for name in names:
+        data = (Path(folder) / name).read_bytes()
+        try:
+            image = decode(data, side_px=320, limits=Limits())
+            status, reason = "ok", None
+            assert image.rgb.dtype == "uint8"
+            assert image.rgb.ndim == 3
+            assert max(image.rgb.shape[:2]) <= 320
+        except ImageError as error:
+            status, reason = error.status, error.reason
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(json.dumps({"name": name, "status": status, "reason": reason, "peak_mb": peak_mb}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
