@@ -44,7 +44,7 @@ bench: $(READY) ## run the benchmarks against their peers; figures go to benchma
 	$(BIN)/python -m benchmarks --write
 
 faults: $(READY) ## kill scans at random moments, 50 times, and compare the collections
-	$(BIN)/python -m pytest tests/faults -m slow --override-ini addopts=-q
+	TINTYPE_KILLS=50 $(BIN)/python -m pytest tests/faults
 
 clean: ## remove what was made
 	rm -rf $(VENV) .work .peers build dist

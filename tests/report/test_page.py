@@ -6,12 +6,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import figures, jpeg, picture, read, report_of, thumbnails
+from report_makers import figures, jpeg, picture, read, report_of
 
 from tintype.core.names import shown
 from tintype.report.content import Bounds, Failure, Group, Issue, Member, ReportContent
@@ -46,7 +45,7 @@ def test_shows_what_it_was_handed() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_change_no_markup(name: str) -> None:
-    assert _skeleton(render(report_of(name.replace("/", ""), text=name))) == _skeleton(render(report_of("a.jpg")))
+    assert _skeleton(render(report_of(name.replace("/", ""), text=name))) == PLAIN
 
 
 def test_a_script_that_ends_itself_is_shown_as_text() -> None:
@@ -59,7 +58,7 @@ def test_a_script_that_ends_itself_is_shown_as_text() -> None:
 @given(name=st.text(min_size=1).map(lambda text: text.replace("/", "_")), text=st.text(min_size=1))
 def test_no_name_changes_the_markup(name: str, text: str) -> None:
     page = render(report_of(name, text=text))
-    assert _skeleton(page) == _skeleton(render(report_of("a.jpg")))
+    assert _skeleton(page) == PLAIN
     assert shown(name) in read(page).text
     page.encode("utf-8")
 
@@ -81,6 +80,9 @@ def _skeleton(page: str) -> list[tuple[str, tuple[str, ...]]]:
         for tag, pairs in markup.tags
         if tag != "wbr"
     ]
+
+
+PLAIN = _skeleton(render(report_of("a.jpg")))
 
 
 def test_the_same_content_gives_the_same_bytes() -> None:
@@ -174,7 +176,7 @@ def test_ten_thousand_pictures_stay_in_bounds_and_what_is_left_out_is_said() -> 
     assert asked < len(embedded) + 512
     assert f"{10_000 - len(embedded):,} thumbnails left out." in page.text
     assert f"{len(embedded):,} are in it" in page.text
-    assert all(f"{n:05d}.jpg" in page.text for n in range(10_000))
+    assert {f"{n:05d}.jpg" for n in range(10_000)} <= set(re.findall(r"\d{5}\.jpg", page.text))
     assert f"{10_000:,} images" in page.text
 
 
@@ -238,10 +240,10 @@ def test_what_nobody_looked_for_is_not_called_absent() -> None:
 
 def test_a_kept_picture_among_its_own_others_is_shown_once() -> None:
     keep = picture("a.jpg")
-    again = Member(picture=keep, relation="exact", score=1, reason="itself")
+    again = Member(picture=keep, relation="exact", score=1, reason="its own copy")
     other = Member(picture=picture("b.jpg"), relation="exact", score=1, reason="same")
     page = read(render(report_of(groups=[Group(keep=keep, why="larger", others=[again, other])])))
-    assert "itself" not in page.text
+    assert "its own copy" not in page.text
     assert "2 files" in page.text
 
 
@@ -293,11 +295,3 @@ def _luminance(color: str) -> float:
 
     red, green, blue = (linear(int(color[i : i + 2], 16)) for i in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_the_first_line_tells_a_report_from_other_files(tmp_path: Path) -> None:
-    from tintype.report.page import _MARK, write_report
-
-    write_report(tmp_path / "r.html", report_of())
-    assert (tmp_path / "r.html").read_bytes().startswith(_MARK)
-    assert thumbnails(["a"])["a"].startswith(b"\xff\xd8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -183,7 +184,7 @@ rows = st.lists(
 def test_borders_of_batches_do_not_matter(rows: list[dict[str, object]], cuts: list[int]) -> None:
     whole = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
     ends = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
-    parts = [whole.slice(a, b - a) for a, b in zip(ends, ends[1:], strict=False)] or [whole]
+    parts = [whole.slice(a, b - a) for a, b in pairwise(ends)] or [whole]
     assert json.dumps(summary(parts).to_json()) == json.dumps(summary([whole]).to_json())
 
 

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from pages import report_of
+from report_makers import report_of
 
 from tintype.core.errors import StorageFull, TintypeError, UsageError
 from tintype.report.page import render, write_report

@@ -148,7 +148,7 @@ def box(kind: bytes, content: bytes, *, large: bool = False) -> bytes:
 def in_heic(exif: bytes, xmp: bytes = b"", *, version: int = 0, inside_meta: bool = False, items: int = 3) -> bytes:
     """A HEIC file with `items` image items, then one of Exif and one of XMP, which lie at its end or in `idat`."""
     payloads = {items + 1: struct.pack(">I", 6) + b"Exif\0\0" + exif}
-    kinds = {number: b"hvc1" for number in range(1, items + 1)} | {items + 1: b"Exif"}
+    kinds = dict.fromkeys(range(1, items + 1), b"hvc1") | {items + 1: b"Exif"}
     if xmp:
         payloads[items + 2], kinds[items + 2] = xmp, b"mime"
 

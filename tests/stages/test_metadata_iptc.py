@@ -5,8 +5,8 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stages import metadata_makers as make
 
+from stages import metadata_makers as make
 from tintype.stages.metadata import iptc
 
 UTF_8 = (1, 90, b"\x1b%G")

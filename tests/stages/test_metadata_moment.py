@@ -113,7 +113,9 @@ def test_gps_times_are_utc():
     assert found == datetime(2008, 10, 23, 14, 57, 41, 370_000, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("clock", [(24.0, 0.0, 0.0), (-1.0, 0.0, 0.0), (0.0, float("nan"), 0.0), (0.0, 0.0, float("inf"))])
+@pytest.mark.parametrize(
+    "clock", [(24.0, 0.0, 0.0), (-1.0, 0.0, 0.0), (0.0, float("nan"), 0.0), (0.0, 0.0, float("inf"))]
+)
 def test_a_gps_time_that_cannot_be_is_none(clock):
     assert read_gps_moment("2008:10:23", clock) is None
     assert read_gps_moment("0000:00:00", (1.0, 2.0, 3.0)) is None

@@ -6,8 +6,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stages import metadata_makers as make
 
+from stages import metadata_makers as make
 from tintype.stages.metadata import orientation_of, tags
 from tintype.stages.metadata.tiff import MAX_ENTRIES, read_tags
 

@@ -5,8 +5,8 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stages import metadata_makers as make
 
+from stages import metadata_makers as make
 from tintype.stages.metadata.xmp import MAX_DEPTH, MAX_ELEMENTS, read_xmp
 
 # What XML 1.0 allows in a text; a carriage return is left out because XML turns it into a line feed.

@@ -15,7 +15,8 @@ Rows = NDArray[np.int64]
 Turned = Callable[[Hashes], Hashes]
 """(n,) hashes to (n, turns) hashes; column 0 is the hash itself. Every turn moves and inverts bits, always the same
 ones, and the turns are a group: each can be undone by one of them."""
-Accept = Callable[[Rows, Rows], NDArray[np.bool_]]
+Accept = Callable[[Rows, Rows, NDArray[np.uint8]], NDArray[np.bool_]]
+"""(first, second, distance) of pairs to which of them to keep; a smaller distance must not be worse."""
 
 MAX_DISTANCE = 16  # past it, a quarter of the bits, the candidates are most of all pairs
 
@@ -47,8 +48,7 @@ def near_pairs(
     """All pairs of the (n,) hashes that differ in at most `distance` bits in some turn, and that `accept` takes.
 
     A hash keeps its `pairs_each` pairs with the earliest of the hashes before it, so memory is bounded by
-    n · pairs_each: put the hashes that matter most first. `accept(first, second)` tells for each pair whether
-    to keep it. n < 2^28, distance ≤ 16.
+    n · pairs_each: put the hashes that matter most first. n < 2^28, distance ≤ 16.
 
     Pigeonhole over m chunks of bits (multi-index hashing: Norouzi, Punjani and Fleet, "Fast Search in Hamming
     Space with Multi-Index Hashing", 2012): of m chunks at least m - distance are equal, so every choice of so
@@ -92,9 +92,7 @@ class _Found:
 
     def pairs(self) -> NearPairs:
         self._sort_in()
-        second = (self.kept >> np.uint64(36)).astype(np.int64)
-        first = ((self.kept >> np.uint64(8)) & np.uint64(_MAX_ROWS - 1)).astype(np.int64)
-        return NearPairs(first, second, (self.kept & np.uint64(255)).astype(np.uint8), self.cut)
+        return NearPairs(*_unpacked(self.kept), self.cut)
 
     def _sort_in(self) -> None:
         fresh = np.unique(np.concatenate([np.empty(0, np.uint64), *self.pending]))
@@ -108,8 +106,7 @@ class _Found:
     def _accepted(self, packed: Hashes) -> NDArray[np.bool_]:
         if self.accept is None:
             return np.ones(len(packed), np.bool_)
-        first = ((packed >> np.uint64(8)) & np.uint64(_MAX_ROWS - 1)).astype(np.int64)
-        return self.accept(first, (packed >> np.uint64(36)).astype(np.int64))
+        return self.accept(*_unpacked(packed))
 
     def _first_of_each(self, packed: Hashes) -> Hashes:
         second = (packed >> np.uint64(36)).astype(np.int64)
@@ -119,6 +116,11 @@ class _Found:
         over = place >= self.pairs_each
         self.cut[second[over]] = True
         return packed[~over]
+
+
+def _unpacked(packed: Hashes) -> tuple[Rows, Rows, NDArray[np.uint8]]:
+    first = ((packed >> np.uint64(8)) & np.uint64(_MAX_ROWS - 1)).astype(np.int64)
+    return first, (packed >> np.uint64(36)).astype(np.int64), (packed & np.uint64(255)).astype(np.uint8)
 
 
 def _search(rows: Rows, turns: Hashes, orbits: list[int], distance: int, found: _Found) -> None:

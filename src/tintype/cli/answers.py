@@ -1,0 +1,67 @@
+"""Verbs that ask a collection: info, duplicates, issues, report. None of them changes an image."""
+
+from __future__ import annotations
+
+import click
+
+from tintype.cli import options
+from tintype.cli.output import Line, show
+
+
+@click.command()
+@options.place
+@options.collection
+@click.option("--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\".")
+@options.as_json
+def info(place: str, collection: str | None, where: str | None, as_json: bool) -> None:
+    """Say what the collection at PLACE holds: counts, formats, sizes, cameras, years."""
+    from tintype import api
+    from tintype.cli.words import info_blocks
+
+    document = api.info(api.open(place, collection), where).to_json()
+    show(document, info_blocks(document), as_json=as_json)
+
+
+@click.command()
+@options.place
+@options.collection
+@click.option("--max-distance", type=click.IntRange(0, 64), metavar="BITS", help="How far hashes of copies may differ.")
+@options.as_json
+def duplicates(place: str, collection: str | None, max_distance: int | None, as_json: bool) -> None:
+    """List groups of copies: the same bytes, or the same picture changed, turned or mirrored.
+
+    Each group names the image to keep and why, and for each other one how it is related. Reads only.
+    """
+    from tintype import api
+    from tintype.cli.words import duplicate_blocks
+
+    document = api.duplicates(api.open(place, collection), max_distance).to_json()
+    show(document, duplicate_blocks(document), as_json=as_json)
+
+
+@click.command()
+@options.place
+@options.collection
+@options.as_json
+def issues(place: str, collection: str | None, as_json: bool) -> None:
+    """List images with something amiss: damaged, dark, bright, blurred, odd in size or shape, gray."""
+    from tintype import api
+    from tintype.cli.words import issue_blocks
+
+    document = api.issues(api.open(place, collection)).to_json()
+    show(document, issue_blocks(document), as_json=as_json)
+
+
+@click.command()
+@options.place
+@options.collection
+@click.option("-o", "--output", type=click.Path(), default="report.html", show_default=True, help="The file to write.")
+@options.as_json
+def report(place: str, collection: str | None, output: str, as_json: bool) -> None:
+    """Write one HTML file that shows the collection at PLACE, to look at in a browser."""
+    from pathlib import Path
+
+    from tintype import api
+
+    written = str(api.report(api.open(place, collection), Path(output)))
+    show({"report": written}, [Line(f"Report written: {written}")], as_json=as_json)

@@ -1,0 +1,147 @@
+"""The command `tintype`: finds the verb, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tintype.cli.output import json_text, say, write
+from tintype.core.errors import TintypeError, UsageError
+from tintype.core.names import shown
+
+COMMANDS = {
+    "scan": "tintype.cli.scan:scan",
+    "info": "tintype.cli.answers:info",
+    "duplicates": "tintype.cli.answers:duplicates",
+    "issues": "tintype.cli.answers:issues",
+    "report": "tintype.cli.answers:report",
+    "trust": "tintype.cli.scan:trust",
+    "config": "tintype.cli.setup:config",
+    "doctor": "tintype.cli.setup:doctor",
+    "plugins": "tintype.cli.setup:plugins",
+    "completion": "tintype.cli.setup:completion",
+    "version": "tintype.cli.setup:version",
+}
+"""Where each verb is; its file is imported when it is asked for."""
+
+COMPLETION_VARIABLE = "_TINTYPE_COMPLETE"
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+OUTPUT_CLOSED = 141  # 128 + SIGPIPE
+
+
+class Verbs(click.Group):
+    """The verbs in the order of their use, each imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(f"no command {args[0]!r}." + (f" Did you mean {near[0]}?" if near else " See tintype --help"))
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from tintype import __version__
+
+        write(f"tintype {__version__}\n")
+        ctx.exit()
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+def tintype() -> None:
+    """Scan a pile of images once; then ask, find and act.
+
+    Data goes to stdout, words to stderr. Every command has --json.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code. A traceback means a bug."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _take_any_text()
+    try:
+        if instruction := os.environ.get(COMPLETION_VARIABLE):
+            from click.shell_completion import shell_complete
+
+            return shell_complete(tintype, {}, "tintype", COMPLETION_VARIABLE, instruction)
+        with tintype.make_context("tintype", words) as context:
+            tintype.invoke(context)
+        return 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(words, UsageError.__name__, _usage(error), error.exit_code)
+    except TintypeError as error:
+        return _fail(words, type(error).__name__, str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        return _fail(words, "Interrupted", f"interrupted. {stop}".rstrip(". "), INTERRUPTED)
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        return OUTPUT_CLOSED
+
+
+def run() -> None:
+    """The entry point of `python -m tintype.cli.main`."""
+    sys.exit(main())
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" See {context.command_path} --help" if context is not None else ""
+    return f"{error.format_message().rstrip('.')}.{hint if 'See ' not in error.format_message() else ''}"
+
+
+def _fail(words: Sequence[str], name: str, message: str, exit_code: int) -> int:
+    """One line on stderr; where JSON was asked for, the error is the one document on stdout."""
+    line = shown(message)
+    say(f"tintype: {line}")
+    if "--json" in words[: words.index("--") if "--" in words else len(words)]:
+        with contextlib.suppress(OSError):
+            write(json_text({"error": {"class": name, "message": line, "exit_code": exit_code}}))
+    return exit_code
+
+
+def _take_any_text() -> None:
+    """A terminal that cannot show a character gets its number: a name must never stop a command."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _is_output_closed() -> bool:
+    """Whether it was stdout that broke; if so it is put aside, for Python writes to it once more at its end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,38 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+place = click.argument("place", type=click.Path())
+optional_place = click.argument("place", type=click.Path(), required=False)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for scripts.")
+collection = click.option(
+    "--collection",
+    type=click.Path(),
+    metavar="DIR",
+    help="Where the collection lies, if not in the folder itself.",
+)
+settings = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting for this run, as in --set limits.pixels=50000000; see: tintype config show.",
+)
+
+
+def flags(settings: Sequence[str]) -> dict[str, object]:
+    """Dotted keys and the text of their values, from `KEY=VALUE` words."""
+    found: dict[str, object] = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise click.BadParameter(f"{setting!r} is not KEY=VALUE", param_hint="--set")
+        found[key.strip()] = value
+    return found
