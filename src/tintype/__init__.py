@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tintype.api import config, open, scan, trust
+    from tintype.api import config, duplicates, info, issues, open, report, scan, trust
     from tintype.core.errors import TintypeError
     from tintype.store.collection import Collection
 
@@ -14,12 +14,27 @@ _HOMES = {
     "Collection": "tintype.store.collection",
     "TintypeError": "tintype.core.errors",
     "config": "tintype.api",
+    "duplicates": "tintype.api",
+    "info": "tintype.api",
+    "issues": "tintype.api",
     "open": "tintype.api",
+    "report": "tintype.api",
     "scan": "tintype.api",
     "trust": "tintype.api",
 }
 
-__all__ = ["Collection", "TintypeError", "config", "open", "scan", "trust"]
+__all__ = [
+    "Collection",
+    "TintypeError",
+    "config",
+    "duplicates",
+    "info",
+    "issues",
+    "open",
+    "report",
+    "scan",
+    "trust",
+]
 
 
 def __getattr__(name: str) -> Any:

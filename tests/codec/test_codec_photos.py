@@ -7,7 +7,9 @@ from PIL import Image as PillowImage
 
 from tintype.codec.decode import decode, header
 
-SCALED_DB = 32  # dB; measured 34.6 to 51: the scaled inverse DCT is a box filter, Lanczos is sharper
+SCALED_DB = {160: 28, 320: 31}
+"""PSNR in dB against Lanczos from full size. Measured: worst 28.9 and 31.4, median 34 and 38; INTER_AREA from full
+size has 31.6 and 31.8, median 38.5 and 39. The scaled inverse DCT and the mean of blocks are softer than Lanczos."""
 
 
 def test_all_imagenet_photos_are_sound(data):
@@ -35,18 +37,18 @@ def test_header_and_decoding_agree(data):
             assert (image.format, image.color_mode) == (known.format, known.color_mode)
 
 
-@pytest.mark.parametrize("side_px", [40, 64, 100, 320])
+@pytest.mark.parametrize("side_px", SCALED_DB)
 def test_scaled_decoding_is_close_to_scaling_afterwards(data, side_px):
-    for photo in sorted((data / "photos-imagenet").iterdir())[::20]:
+    for photo in sorted((data / "photos-imagenet").iterdir())[::8]:
         bytes_ = photo.read_bytes()
         scaled, full = decoded(bytes_, side_px).rgb, decoded(bytes_, 10_000).rgb
-        assert max(scaled.shape[:2]) == side_px
+        assert max(scaled.shape[:2]) == min(side_px, max(full.shape[:2]))
         size = scaled.shape[1], scaled.shape[0]
-        reference = PillowImage.fromarray(full).resize(size, PillowImage.Resampling.BOX)
-        assert psnr(scaled, np.asarray(reference)) > SCALED_DB, photo.name
+        reference = PillowImage.fromarray(full).resize(size, PillowImage.Resampling.LANCZOS)
+        assert psnr(scaled, np.asarray(reference)) > SCALED_DB[side_px], photo.name
 
 
-@pytest.mark.parametrize("width, height", [(1, 1), (1, 900), (900, 1), (7, 5), (321, 2), (320, 240), (319, 4)])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 900), (900, 1), (7, 5), (321, 2), (320, 240), (319, 4)])
 def test_the_longer_side_is_what_was_asked_for_or_full_size(width, height):
     data = saved(scene(max(width, 8), max(height, 8)).crop((0, 0, width, height)), "JPEG")
     rgb = decoded(data, 320).rgb

@@ -178,5 +178,3 @@ def _regular(pattern: str) -> str:
 
 def rows_of(table: pa.Table) -> list[dict]:
     return table.to_pylist()
-
-

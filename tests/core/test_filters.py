@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 import lance
 import pyarrow as pa
 import pytest
-from core.filter_oracle import SCHEMA, expressions, holds, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.filter_oracle import SCHEMA, expressions, holds, tables
 from tintype.core import filters
 from tintype.core.errors import FilterError
 from tintype.core.expressions import And, Compare, In, IsNull, Like, Not, Or, Reference
@@ -49,25 +49,52 @@ def test_what_is_written_is_read_again(expression):
 @settings(max_examples=600, deadline=None)
 @given(
     st.lists(
-        st.sampled_from("and or not in is null like between ( ) , = < >= != 1 -2.5 1e9 'a' '' 'x''y' width uri".split())
+        st.sampled_from(
+            [
+                "and",
+                "or",
+                "not",
+                "in",
+                "is",
+                "null",
+                "like",
+                "between",
+                "(",
+                ")",
+                ",",
+                "=",
+                "<",
+                ">=",
+                "!=",
+                "1",
+                "-2.5",
+                "1e9",
+                "'a'",
+                "''",
+                "'x''y'",
+                "width",
+                "uri",
+            ]
+        )
         | st.text(max_size=3),
         max_size=12,
     ).map(" ".join)
 )
 def test_any_text_is_read_or_refused_in_one_line(text):
+    refusals = []
     try:
         expression = filters.parse(text, SCHEMA)
     except FilterError as error:
-        assert "\n" not in str(error)
+        refusals.append(str(error))
     else:
         assert filters.parse(filters.to_text(expression), SCHEMA) == expression
+    assert "\n" not in "".join(refusals)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("width > 1000", Compare(ref("width"), ">", 1000)),
-        ("WIDTH > 1000".lower().upper().replace("WIDTH", "width"), Compare(ref("width"), ">", 1000)),
         ("width >= 1e3", Compare(ref("width"), ">=", 1000)),
         ("width <> height", Compare(ref("width"), "!=", ref("height"))),
         ("width == -1", Compare(ref("width"), "=", -1)),
@@ -86,8 +113,14 @@ def test_any_text_is_read_or_refused_in_one_line(text):
         ("taken_at >= '2024-01-01'", Compare(ref("taken_at"), ">=", datetime(2024, 1, 1))),
         ("taken_at >= '2024'", Compare(ref("taken_at"), ">=", datetime(2024, 1, 1))),
         ("taken_at >= 2024", Compare(ref("taken_at"), ">=", datetime(2024, 1, 1))),
-        ("taken_at < '2024-02-29T12:30:01.5'", Compare(ref("taken_at"), "<", datetime(2024, 2, 29, 12, 30, 1, 500_000))),
-        ("modified_at < '2024-01-01 00:00+02:00'", Compare(ref("modified_at"), "<", datetime(2023, 12, 31, 22, tzinfo=UTC))),
+        (
+            "taken_at < '2024-02-29T12:30:01.5'",
+            Compare(ref("taken_at"), "<", datetime(2024, 2, 29, 12, 30, 1, 500_000)),
+        ),
+        (
+            "modified_at < '2024-01-01 00:00+02:00'",
+            Compare(ref("modified_at"), "<", datetime(2023, 12, 31, 22, tzinfo=UTC)),
+        ),
         ("modified_at < '2024-01-01'", Compare(ref("modified_at"), "<", datetime(2024, 1, 1, tzinfo=UTC))),
         ("label_day = '2024-05'", Compare(ref("label_day"), "=", date(2024, 5, 1))),
         ("digest = '" + "0F" * 16 + "'", Compare(ref("digest"), "=", b"\x0f" * 16)),

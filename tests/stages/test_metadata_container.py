@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin, features
 
 from stages import metadata_makers as make
 from tintype.stages.metadata import read_metadata, tags
-from tintype.stages.metadata.container import MAX_BLOCK_BYTES, Blocks, find_blocks
+from tintype.stages.metadata.container import MAX_BLOCK_BYTES, MAX_PNG_TEXTS, Blocks, find_blocks
 
 EXIF = make.tiff({tags.MODEL: make.text("Model One")})
 XMP = make.xmp("<dc:title>A title</dc:title>")
@@ -163,6 +163,46 @@ def test_the_blocks_within_a_tiff_are_read(kind):
 def test_the_photoshop_resources_within_a_tiff_are_read():
     resources = make.photoshop((0x0404, IPTC))
     assert read_metadata(make.tiff({tags.PHOTOSHOP_BLOCK: (make.BYTE, resources)})).keywords == ["word"]
+
+
+def packed(text: bytes) -> bytes:
+    return b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(text, 9)
+
+
+ADVERSARIES = {
+    "many bombs in a PNG": make.in_png(
+        *[(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\0" * MAX_BLOCK_BYTES, 9))] * 5_000
+    ),
+    "XMP of 70,000 attributes": make.in_png(
+        (b"iTXt", packed(make.xmp(attributes=" ".join(f'xmp:a{i}=""' for i in range(70_000)))))
+    ),
+    "XMP with a namespace of 500,000 characters": make.in_png(
+        (b"iTXt", packed(make.xmp(f'<n:a xmlns:n="{"u" * 500_000}">' + "<n:b/>" * 60_000 + "</n:a>")))
+    ),
+    "XMP with 100,000 keywords": make.in_png(
+        (b"iTXt", packed(make.xmp(make.xmp_list("dc:subject", [str(i) for i in range(100_000)]))))
+    ),
+    "Photoshop resources of 64 MB": make.jpeg(*[(0xED, b"Photoshop 3.0\0" + b"x" * 65_000)] * 1_000),
+    "long texts in every tag of a TIFF": make.tiff(
+        dict.fromkeys((tags.MAKE, tags.MODEL, tags.ARTIST, tags.SOFTWARE), (make.ASCII, b"\xe9" * MAX_BLOCK_BYTES))
+    ),
+}
+
+
+@pytest.mark.parametrize("file", ADVERSARIES.values(), ids=ADVERSARIES)
+def test_memory_stays_bounded_whatever_the_file_asks_for(file):
+    tracemalloc.start()
+    read_metadata(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * MAX_BLOCK_BYTES
+
+
+def test_only_the_first_texts_of_a_png_are_unpacked():
+    empty, real = (b"tEXt", b"Raw profile type exif\0"), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+    other = (b"tEXt", b"Comment\0no metadata")
+    assert find_blocks(make.in_png(*[other] * 100, *[empty] * (MAX_PNG_TEXTS - 1), real)).xmp == XMP
+    assert find_blocks(make.in_png(*[empty] * MAX_PNG_TEXTS, real)).xmp is None
 
 
 FILES = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import metadata_makers as make
-from tintype.stages.metadata.xmp import MAX_DEPTH, MAX_ELEMENTS, read_xmp
+from tintype.stages.metadata.xmp import MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACE_CHARS, read_xmp
 
 # What XML 1.0 allows in a text; a carriage return is left out because XML turns it into a line feed.
 xml_texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=60)
@@ -114,6 +114,11 @@ def test_an_entity_that_nobody_declared_ends_the_reading():
 def test_reading_ends_at_the_bound_of_elements():
     many = "<dc:format/>" * MAX_ELEMENTS
     assert read_xmp(make.xmp(f"<xmp:Rating>3</xmp:Rating>{many}<dc:title>T</dc:title>")) == {"xmp:Rating": ["3"]}
+
+
+def test_reading_ends_at_a_namespace_that_is_too_long():
+    long = f'<n:a xmlns:n="{"u" * (MAX_NAMESPACE_CHARS + 1)}"/>'
+    assert read_xmp(make.xmp(f"<xmp:Rating>3</xmp:Rating>{long}<dc:title>T</dc:title>")) == {"xmp:Rating": ["3"]}
 
 
 def test_reading_ends_at_the_bound_of_depth():

@@ -11,7 +11,9 @@ from tintype.cli.output import Line, show
 @click.command()
 @options.place
 @options.collection
-@click.option("--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\".")
+@click.option(
+    "--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\"."
+)
 @options.as_json
 def info(place: str, collection: str | None, where: str | None, as_json: bool) -> None:
     """Say what the collection at PLACE holds: counts, formats, sizes, cameras, years."""

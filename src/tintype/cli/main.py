@@ -15,19 +15,19 @@ from tintype.core.errors import TintypeError, UsageError
 from tintype.core.names import shown
 
 COMMANDS = {
-    "scan": "tintype.cli.scan:scan",
-    "info": "tintype.cli.answers:info",
-    "duplicates": "tintype.cli.answers:duplicates",
-    "issues": "tintype.cli.answers:issues",
-    "report": "tintype.cli.answers:report",
-    "trust": "tintype.cli.scan:trust",
-    "config": "tintype.cli.setup:config",
-    "doctor": "tintype.cli.setup:doctor",
-    "plugins": "tintype.cli.setup:plugins",
-    "completion": "tintype.cli.setup:completion",
-    "version": "tintype.cli.setup:version",
+    "scan": ("tintype.cli.scan:scan", "Read images once and remember what they are."),
+    "info": ("tintype.cli.answers:info", "Say what a collection holds."),
+    "duplicates": ("tintype.cli.answers:duplicates", "List groups of copies, with reasons."),
+    "issues": ("tintype.cli.answers:issues", "List images with something amiss."),
+    "report": ("tintype.cli.answers:report", "Write one HTML file to look at."),
+    "trust": ("tintype.cli.scan:trust", "Use a collection that came from elsewhere."),
+    "config": ("tintype.cli.setup:config", "Show the settings and where each comes from."),
+    "doctor": ("tintype.cli.setup:doctor", "Say what is installed and what is wrong."),
+    "plugins": ("tintype.cli.setup:plugins", "List stages, finders and other parts."),
+    "completion": ("tintype.cli.setup:completion", "Print the completion script of a shell."),
+    "version": ("tintype.cli.setup:version", "Show the version."),
 }
-"""Where each verb is; its file is imported when it is asked for."""
+"""Where each verb is, and what it does in a line; its file is imported when it is asked for."""
 
 COMPLETION_VARIABLE = "_TINTYPE_COMPLETE"
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -43,9 +43,13 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,7 +71,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> No
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
 def tintype() -> None:
     """Scan a pile of images once; then ask, find and act.
 
@@ -111,8 +117,10 @@ def run() -> None:
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    hint = f" See {context.command_path} --help" if context is not None else ""
-    return f"{error.format_message().rstrip('.')}.{hint if 'See ' not in error.format_message() else ''}"
+    message = error.format_message().rstrip(".")
+    if context is None or "--help" in message or message.endswith("?"):
+        return message
+    return f"{message}. See {context.command_path} --help"
 
 
 def _fail(words: Sequence[str], name: str, message: str, exit_code: int) -> int:

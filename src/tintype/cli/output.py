@@ -60,7 +60,9 @@ def write(text: str) -> None:
 def say(words: str) -> None:
     """Print a line to stderr. Words that nobody can read are no reason to stop."""
     try:
-        print(words, file=sys.stderr, flush=True)
+        if sys.stderr is not None:
+            sys.stderr.write(words + "\n")
+            sys.stderr.flush()
     except OSError:
         return
 

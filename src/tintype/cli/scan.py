@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import click
 
 from tintype.cli import options
 from tintype.cli.output import Line, show
+
+if TYPE_CHECKING:
+    from tintype.core.progress import ScanSummary
 
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @options.collection
 @click.option("--stages", metavar="NAMES", help="What to compute, separated by commas; see: tintype plugins.")
-@click.option("--workers", type=click.IntRange(1, 1024), help="How many processes work; one a processor if not given.")
+@click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="How many processes work; one a processor if not given.")
 @options.settings
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @options.as_json
@@ -42,10 +47,8 @@ def scan(
                 *sources, collection=collection, stages=names, workers=workers, config=config, progress=progress
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "What was finished is kept; the same command goes on where this one stopped"
-        ) from None
-    document = scanned.last_scan.to_json()
+        raise KeyboardInterrupt("What was finished is kept; the same command goes on where this one stopped") from None
+    document = cast("ScanSummary", scanned.last_scan).to_json()
     show(document, scan_blocks(document), as_json=as_json)
 
 

@@ -46,7 +46,6 @@ class _Segments:
     width: int = 0
     height: int = 0
     components: int = 0
-    has_adobe: bool = False
     exif: bytes = b""
     pictures: int = 1  # of a multi-picture file, previews and maps not counted
     profile_parts: list[tuple[int, int]] = field(default_factory=list)  # where APP2 profile segments begin and end
@@ -103,8 +102,6 @@ def _note(found: _Segments, marker: int, data: bytes, start: int, end: int) -> N
             found.profile_parts.append((start, end))
         elif data[start : start + 4] == b"MPF\0":
             found.pictures = _count_pictures(data[start + 4 : end])
-    elif marker == 0xEE and data[start : start + 5] == b"Adobe":
-        found.has_adobe = True
 
 
 def _count_pictures(index: bytes) -> int:
@@ -137,8 +134,9 @@ def _raster(data: bytes, segments: _Segments, header: Header, side_px: int) -> R
     pixels, notes = _decode_strictly(data, segments, decode)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    if segments.components == 4 and segments.has_adobe:
-        pixels = np.subtract(255, pixels, dtype=np.uint8)  # Adobe's programs store CMYK inverted
+    if segments.components == 4:
+        # Adobe's programs store CMYK inverted, and so does whoever followed them, with Adobe's marker or without.
+        pixels = np.subtract(255, pixels, dtype=np.uint8)
     profile, note = _profile(data, segments)
     return Raster(pixels, profile, header.orientation, (*notes, *note))
 

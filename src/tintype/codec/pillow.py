@@ -150,6 +150,8 @@ def open_jp2(data: bytes, limits: Limits) -> Opened:
 
 def _jp2_raster(image: Jpeg2KImagePlugin.Jpeg2KImageFile, sizes: jp2.Sizes, side_px: int) -> Raster:
     divisor = power_of_two_below(max(image.size), side_px, 2**sizes.levels)
+    while any(-(-side // divisor) != (side + divisor // 2) // divisor for side in image.size):
+        divisor //= 2  # OpenJPEG rounds sizes up and Pillow to the nearest: only where both agree does it decode
     image.reduce = divisor.bit_length() - 1
     image.load()
     return _raster(image, side_px, 1, white=65_535)

@@ -116,10 +116,10 @@ def to_arrow(expression: Expression) -> pc.Expression:
             return pc.field(column.name).is_null()
         case Like(column, pattern):
             return pc.match_like(pc.field(column.name), pattern)
+        case In(column, values) if pa.types.is_floating(column.type):  # `isin` tells -0.0 from 0.0
+            return functools.reduce(operator.or_, (to_arrow(Compare(column, "=", value)) for value in values))
         case In(column, values):
-            found = pc.field(column.name).isin(
-                pa.array(values, column.type)
-            )  # false for a null, where SQL says null
+            found = pc.field(column.name).isin(pa.array(values, column.type))  # false for a null, where SQL says null
             return pc.if_else(pc.field(column.name).is_valid(), found, pa.scalar(None, pa.bool_()))
         case Compare(column, sign, Reference(other)):
             return OPERATORS[sign](pc.field(column.name), pc.field(other))
@@ -137,9 +137,7 @@ def to_text(expression: Expression) -> str:
     return _written(expression, _text_value, for_table=False)
 
 
-def _written(
-    expression: Expression, value_text: Callable[[Value, pa.DataType], str], *, for_table: bool
-) -> str:
+def _written(expression: Expression, value_text: Callable[[Value, pa.DataType], str], *, for_table: bool) -> str:
     def written(inner: Expression) -> str:
         match inner:
             case And(terms) | Or(terms):

@@ -63,9 +63,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_RESERVED = frozenset(
-    ("and", "or", "not", "in", "is", "null", "like", "contains", "between", "true", "false")
-)
+_RESERVED = frozenset(("and", "or", "not", "in", "is", "null", "like", "contains", "between", "true", "false"))
 _SPECIAL = re.compile(r"[\\%_]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SIGNS = {"<>": "!=", "==": "="}
@@ -227,9 +225,7 @@ class _Parser:
         if token.text not in self.schema.names:
             public = [name for name in self.schema.names if not name.startswith("_")]
             near = difflib.get_close_matches(token.text.lower(), public, n=3, cutoff=0.5)
-            raise FilterError(
-                f"no column {token.text}" + (f"; near names: {', '.join(near)}" if near else "")
-            )
+            raise FilterError(f"no column {token.text}" + (f"; near names: {', '.join(near)}" if near else ""))
         return Reference(token.text, self.schema.field(token.text).type)
 
     def values(self, column: Reference) -> tuple[Value, ...]:

@@ -71,11 +71,7 @@ def _reader(name: str, type_: pa.DataType) -> tuple[str, Callable[[Literal], Val
     if pa.types.is_date32(type_):
         return "holds dates, such as '2024-05-01'", _date
     if pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_):
-        size = (
-            f"{2 * type_.byte_width} digits of"
-            if pa.types.is_fixed_size_binary(type_)
-            else "an even count of"
-        )
+        size = f"{2 * type_.byte_width} digits of" if pa.types.is_fixed_size_binary(type_) else "an even count of"
         return f"holds bytes, written as {size} hexadecimal text in quotes", _bytes
     raise FilterError(f"{name} holds {type_}, which a filter can only test with 'is null'")
 

@@ -52,6 +52,19 @@ class FileLock:
             os.close(self._handle)
             self._handle = None
 
+    def is_free(self) -> bool:
+        """Whether nobody holds the lock just now; nothing is written. Raises OSError where it cannot be tried."""
+        handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK):
+                return False
+            raise
+        finally:
+            os.close(handle)
+        return True
+
     def holder(self) -> str:
         """Who holds the lock, in words."""
         try:

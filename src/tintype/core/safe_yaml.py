@@ -128,9 +128,7 @@ def _node(event: Any, events: Iterator[Any], place: str, depth: int) -> Node:
         raise _refused(place, line, f"nested more than {MAX_DEPTH} deep")
     if isinstance(event, yaml.ScalarEvent):
         is_plain = event.implicit[0]
-        return Node(
-            _scalar(event.value) if is_plain else event.value, line, event.value if is_plain else None
-        )
+        return Node(_scalar(event.value) if is_plain else event.value, line, event.value if is_plain else None)
     if isinstance(event, yaml.SequenceStartEvent):
         return Node(_items(events, place, depth), line)
     return Node(_entries(events, place, depth), line)

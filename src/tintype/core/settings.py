@@ -1,4 +1,4 @@
-"""Settings: sections of frozen dataclasses, filled from flags, environment, files and defaults, each with its origin."""
+"""Settings: sections of frozen dataclasses, filled from flags, environment, files and defaults, with their origins."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class Config(Mapping[str, Any]):
         return sections[section]
 
     def __repr__(self) -> str:
-        changed = (
-            f"{setting.key}={setting.value!r}" for setting in self.settings() if setting.origin != "default"
-        )
+        changed = (f"{setting.key}={setting.value!r}" for setting in self.settings() if setting.origin != "default")
         return f"Config({', '.join(changed)})"
 
     def __eq__(self, other: object) -> bool:
@@ -105,8 +103,19 @@ class Config(Mapping[str, Any]):
         given = {key: _Given(value, origin, shown(key)) for key, value in values.items()}
         return _filled(self, given)
 
+    def to_json(self) -> dict[str, Any]:
+        """The document of `tintype config show --json`."""
+        return {"schema": 1, "settings": [_plain(setting) for setting in self.settings()]}
+
     def _types(self) -> dict[str, type]:
         return {name: type(instance) for name, instance in self._sections.items()}
+
+
+def _plain(setting: Setting) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python
+
+    plain: dict[str, Any] = to_jsonable_python(dataclasses.asdict(setting), fallback=str)
+    return plain
 
 
 def resolve(
@@ -151,8 +160,7 @@ def variable(key: str) -> str:
 
 def _from_flags(flags: Mapping[str, object]) -> dict[str, _Given]:
     return {
-        key: _Given(value, "flag", f"flag {shown(key)}", is_text=isinstance(value, str))
-        for key, value in flags.items()
+        key: _Given(value, "flag", f"flag {shown(key)}", is_text=isinstance(value, str)) for key, value in flags.items()
     }
 
 
@@ -184,9 +192,7 @@ def _from_file(sections: Sections, path: Path | None, kind: str) -> dict[str, _G
         if entries.value is None:
             continue
         if not isinstance(entries.value, dict):
-            raise ConfigError(
-                f"{path}:{entries.line}: {section} is a section; its settings go below it, indented"
-            )
+            raise ConfigError(f"{path}:{entries.line}: {section} is a section; its settings go below it, indented")
         for name, node in entries.value.items():
             key, place = f"{section}.{name}", f"{path}:{node.key_line}"
             _check_key(sections, section, name, key, f"{place}: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from tintype.core.errors import CollectionLocked, WorkerFailed
 from tintype.core.expressions import In, Reference
-from tintype.core.platform import FileLock, child_cpu_seconds, full_disk_is_said
+from tintype.core.platform import FileLock, child_cpu_seconds, full_disk_is_said, write_atomically
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
 from tintype.engine.executors.processes import Finished, ProcessExecutor
@@ -120,6 +121,7 @@ class _Scan:
             self.store.compact()
             self.store.clean_up(KEEP_VERSIONS_S)
         self._empty_cache()
+        self._remember_listing()
         self._complain(ledger)
         summary = self._summary(moved.count())
         self.draw("done", always=True)
@@ -189,6 +191,11 @@ class _Scan:
         shutil.rmtree(self.layout.updates, ignore_errors=True)
         with full_disk_is_said(str(self.layout.place)):
             self.layout.updates.mkdir(parents=True, exist_ok=True)
+
+    def _remember_listing(self) -> None:
+        notes = self.source.notes
+        listing = {"skipped": dict(sorted(notes.skipped.items())), "problems": notes.problems}
+        write_atomically(self.layout.listing, json.dumps(listing).encode())
 
     def _complain(self, ledger: SqliteLedger) -> None:
         abandoned = ledger.abandoned()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +111,8 @@ class _Found:
 
     def _first_of_each(self, packed: Hashes) -> Hashes:
         second = (packed >> np.uint64(36)).astype(np.int64)
-        starts = np.flatnonzero(np.r_[True, second[1:] != second[:-1]][: len(second)])
-        lengths = np.diff(np.r_[starts, len(second)])
-        place = np.arange(len(second)) - np.repeat(starts, lengths)
+        edges = run_edges(second)
+        place = np.arange(len(second)) - np.repeat(edges[:-1], np.diff(edges))
         over = place >= self.pairs_each
         self.cut[second[over]] = True
         return packed[~over]
@@ -168,10 +168,15 @@ def _aligned(turns: Hashes, mask: int) -> tuple[Hashes, Rows, Hashes]:
 
 def _giants(key: Hashes) -> list[tuple[int, int]]:
     """Begin and end of the runs of equal keys that are worth a search of their own."""
-    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    ends = np.r_[starts[1:], len(key)]
-    giant = ends - starts > _GIANT
-    return list(zip(starts[giant].tolist(), ends[giant].tolist(), strict=True))
+    edges = run_edges(key)
+    giant = np.diff(edges) > _GIANT
+    return list(zip(edges[:-1][giant].tolist(), edges[1:][giant].tolist(), strict=True))
+
+
+def run_edges(values: NDArray[Any]) -> Rows:
+    """Where runs of equal values begin, and after them the length of the whole: (runs + 1,)."""
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return np.concatenate([[0], changes, [len(values)]]) if len(values) else np.zeros(1, np.int64)
 
 
 def _keys(turns: Hashes, orbits: list[int], distance: int) -> list[int]:

@@ -40,15 +40,16 @@ def write_report(destination: Path, content: ReportContent, bounds: Bounds | Non
     Only a report of ours is written over. Raises UsageError where something else stands at `destination` or
     its folder is missing, StorageFull, or TintypeError where the system refuses.
     """
-    place = destination.expanduser()
     try:
-        place = place.resolve()
+        place = destination.resolve()
         _refuse_others(place)
-        write_atomically(place, render(content, bounds or Bounds()).encode("utf-8"))
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        reason = getattr(error, "strerror", None) or "the links lead in a circle"
-        message = f"cannot write the report to {shown(str(destination))}: {reason}. Choose another place with -o"
-        raise TintypeError(message) from error
+    except (OSError, RuntimeError) as error:
+        raise _unwritable(destination, error) from error
+    page = render(content, bounds).encode("utf-8")
+    try:
+        write_atomically(place, page)
+    except OSError as error:
+        raise _unwritable(destination, error) from error
 
 
 def render(content: ReportContent, bounds: Bounds | None = None) -> str:
@@ -92,6 +93,13 @@ def _strip(sheet: list[Shot], grouped: list[Shot], faulted: list[Shot]) -> list[
     others = {one.uri for one in (*grouped, *faulted)}
     fine = [one for one in spread(sheet) if one.uri not in others]
     return (fine or [one for one in grouped if one.kept])[:_STRIP]
+
+
+def _unwritable(destination: Path, error: OSError | RuntimeError) -> TintypeError:
+    # A loop of links is a RuntimeError before Python 3.13.
+    reason = (isinstance(error, OSError) and error.strerror) or "its links lead in a circle"
+    name = shown(str(destination))
+    return TintypeError(f"cannot write the report to {name}: {reason}. Choose another place with -o")
 
 
 def _refuse_others(place: Path) -> None:

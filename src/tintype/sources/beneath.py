@@ -21,7 +21,7 @@ _WINDOWS_RECALL = (
 )  # FILE_ATTRIBUTE_OFFLINE, _RECALL_ON_OPEN, _RECALL_ON_DATA_ACCESS
 
 _REASONS = {
-    errno.ENOENT: "gone since it was listed",
+    errno.ENOENT: "no such file",
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.ELOOP: "a symbolic link; links are not followed",

@@ -14,7 +14,8 @@ from tintype.core.names import label_column, shown
 
 REST = Column("label_rest", pa.string(), None, "labels that fit no column, as a JSON object")
 MAX_COLUMNS = 500
-MAX_REST = 65_536  # characters of `label_rest` in one row
+MAX_TEXT = 65_536
+"""Characters of a text that is kept as a label, and of `label_rest` in one row."""
 
 INTEGER, FLOAT, BOOL, STRING = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 
@@ -30,6 +31,9 @@ class Seen:
             kind = _kind(value)
             if kind is not None and (name in self._types or len(self._types) < MAX_COLUMNS):
                 self._types.setdefault(name, set()).add(kind)
+
+    def forget(self, name: str) -> None:
+        self._types.pop(name, None)
 
     def columns(self, place: str) -> tuple[Column, ...]:
         """Columns for what was seen, and REST where anything was. Raises SourceError where two would share a name."""
@@ -136,7 +140,7 @@ def _fit(value: Any, kind: pa.DataType) -> Any:
     """The value as this type, or None where that would lose something."""
     if kind == STRING:
         if isinstance(value, str):
-            return value if _is_text(value) else None
+            return value if len(value) <= MAX_TEXT and _is_text(value) else None
         return json.dumps(value) if isinstance(value, bool | int | float) else None
     if isinstance(value, bool) or kind == BOOL:
         return value if isinstance(value, bool) and kind == BOOL else None
@@ -157,6 +161,6 @@ def _as_json(values: Mapping[str, Any]) -> str:
         text = json.dumps(values, sort_keys=True, default=str)
     except (RecursionError, ValueError):
         return json.dumps({"not kept": "labels that are nested too deep"})
-    if len(text) > MAX_REST:
+    if len(text) > MAX_TEXT:
         return json.dumps({"not kept": f"{len(text):,} characters of labels"})
     return text

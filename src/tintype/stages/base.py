@@ -17,6 +17,8 @@ from tintype.core.columns import Column
 SHARED_SIDE_PX = 320
 """Longer side of the view that the built-in stages share: thumbnails are it, small squares are made from it."""
 
+_LEAST_SCALING = 1.3  # where detail is measured, what is less too large is not scaled
+
 
 @dataclass(frozen=True)
 class Bytes:
@@ -76,9 +78,13 @@ class Batch:
         views: list[NDArray[np.uint8]] = self._view("fitted", side_px, self._fit)
         return views
 
-    def fitted_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
-        """The same in gray: (h, w) uint8, luma of ITU-R BT.601."""
-        views: list[NDArray[np.uint8]] = self._view("fitted_luma", side_px, self._fit_luma)
+    def detail_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
+        """Each image in gray, for measures of fine detail: (h, w) uint8, luma of ITU-R BT.601.
+
+        As `fitted`, but images of up to 1.3 times `side_px` are left as they are: scaling by a factor so close to
+        one would blur them (decisions/0009-quality-measures.md).
+        """
+        views: list[NDArray[np.uint8]] = self._view("detail_luma", side_px, self._detail_luma)
         return views
 
     def rgb(self, side_px: int) -> NDArray[np.uint8]:
@@ -104,8 +110,12 @@ class Batch:
             return [_shrunk(view, side_px) for view in self.fitted(SHARED_SIDE_PX)]
         return [_shrunk(image.rgb, side_px) for image in self.images]
 
-    def _fit_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
-        return [_frozen(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)) for view in self.fitted(side_px)]
+    def _detail_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
+        chosen = (
+            image.rgb if max(image.rgb.shape) <= _LEAST_SCALING * side_px else view
+            for image, view in zip(self.images, self.fitted(side_px), strict=True)
+        )
+        return [_frozen(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)) for pixels in chosen]
 
     def _squeeze(self, side_px: int) -> NDArray[np.uint8]:
         squares = np.empty((len(self), side_px, side_px, 3), np.uint8)

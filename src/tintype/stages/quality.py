@@ -83,7 +83,7 @@ class Settings:
     sharpness_weight: float = 4.0
     exposure_weight: float = 2.0
     contrast_weight: float = 1.5
-    noise_weight: float = 1.5
+    noise_weight: float = 2.0
     information_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -93,11 +93,12 @@ class Settings:
 
 
 def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
-    """Measure each image of the batch. Reads batch.fitted_luma(320): (h, w) uint8 of at most 320 px.
+    """Measure each image of the batch. Reads batch.detail_luma(320): (h, w) uint8.
 
-    The scale is the same for all images, so that figures can be compared; a smaller image is measured as it is.
+    The scale is nearly the same for all images, a longer side of 320 to 416 px, so that figures can be compared; a
+    smaller image is measured as it is.
     """
-    lumas = batch.fitted_luma(SHARED_SIDE_PX)
+    lumas = batch.detail_luma(SHARED_SIDE_PX)
     histograms = np.array([_histogram(luma) for luma in lumas], np.int64).reshape(-1, 256)
     textures = np.array([_texture(luma) for luma in lumas], np.float64).reshape(-1, 3)
     measures = _tones(histograms) | dict(
@@ -174,12 +175,14 @@ def _sharpness(luma: NDArray[np.uint8], sigma: float) -> float:
 
     The ratio of the Laplacian's variance to the gradient's along one direction: 3 for white noise, about 1.85 for a
     sharp photo, 0.3 for one that was blurred by 2 px; light and contrast cancel out. A direction in which nothing
-    changes (stripes) does not count. The part of noise is taken off: 2σ² of the first and 6σ² of the second.
+    changes (stripes) does not count. The part of noise is taken off: 2σ² of the first and 6σ² of the second, but
+    never all.
     """
     directions = [_differences(luma, down, across) for down, across in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    noise = sigma**2
     strongest = max(first for first, _ in directions)
     ratios = [
-        max(second - 6 * sigma**2, 0) / (max(first - 2 * sigma**2, 0) + 0.5)  # 0.5: rounding to whole levels
+        max(second - 6 * noise, second / 10) / (max(first - 2 * noise, first / 10) + 0.5)  # 0.5: whole levels
         for first, second in directions
         if first > 0.002 * strongest
     ]

@@ -34,7 +34,7 @@ COLUMNS = (
 class Settings:
     """How well the thumbnails are kept (decisions/0011-thumbnails.md)."""
 
-    jpeg_quality: int = 80  # 1 to 100
+    jpeg_quality: int = 75  # 1 to 100
 
     def __post_init__(self) -> None:
         if not 1 <= self.jpeg_quality <= 100:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,28 @@ class Collection:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that are meant for users."""
         return tuple(name for name in self.schema.names if not name.startswith("_"))
+
+    @property
+    def store(self) -> lance.LanceStore:
+        """The images table itself."""
+        return self._store
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many files the last scan passed over, by kind: they are no images, or were not to be looked at."""
+        return {str(kind): int(count) for kind, count in self._listing().get("skipped", {}).items()}
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """(uri, reason) of folders, members and rows that the last scan could not look into."""
+        return [(str(uri), str(reason)) for uri, reason in self._listing().get("problems", [])]
+
+    def _listing(self) -> dict[str, Any]:
+        try:
+            listing = json.loads(self.layout.listing.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return listing if isinstance(listing, dict) else {}
 
     def table(self, columns: Sequence[str] | None = None, where: str | Expression | None = None) -> pa.Table:
         """Rows in the order of their uris, as far as the filter lets them through.

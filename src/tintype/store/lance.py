@@ -78,6 +78,13 @@ class LanceStore:
                 if batch.num_rows:
                     yield batch
 
+    def verify(self) -> int:
+        """Read every column of every row; returns the number of rows. Raises CollectionDamaged."""
+        rows = 0
+        for batch in self.batches(self.schema.names):
+            rows += batch.num_rows
+        return rows
+
     def add_columns(self, columns: pa.Schema) -> None:
         missing = []
         for field in columns:
@@ -238,6 +245,19 @@ def load_table(place: Path) -> tuple[pa.Table, dict[str, str]]:
         rows = store._dataset.to_table()
     facts = {key.decode(): value.decode() for key, value in (store.schema.metadata or {}).items()}
     return rows, facts
+
+
+def unreferenced(place: Path) -> list[Path]:
+    """Data files that no version of the table holds: what interrupted work left behind."""
+    with _DamageIsSaid(place):
+        dataset = lance.dataset(str(place))
+        held = {
+            file.path
+            for version in dataset.versions()
+            for fragment in dataset.checkout_version(version["version"]).get_fragments()
+            for file in fragment.data_files()
+        }
+    return sorted(path for path in (place / "data").iterdir() if path.name not in held)
 
 
 def _fragments(part: Written) -> list[FragmentMetadata]:

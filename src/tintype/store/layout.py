@@ -49,6 +49,11 @@ class Layout:
         """New values of old rows, on their way into the table."""
         return self.cache / "updates"
 
+    @property
+    def listing(self) -> Path:
+        """What the last listing of the sources passed over, and why."""
+        return self.place / "listing.json"
+
     def findings(self, name: str) -> Path:
         return self.place / "findings" / f"{name}.lance"
 

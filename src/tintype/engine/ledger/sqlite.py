@@ -30,13 +30,40 @@ CREATE INDEX IF NOT EXISTS shards_by_state ON shards (state, shard);
 """
 
 
+def look_at(place: Path) -> dict[str, int]:
+    """Shards by state, read without changing the file. Raises CollectionDamaged."""
+    with _errors_are_said(place):
+        connection = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            faults = connection.execute("PRAGMA quick_check").fetchall()
+            if faults != [("ok",)]:
+                raise sqlite3.DatabaseError(str(faults[0][0]))
+            return dict(connection.execute("SELECT state, count(*) FROM shards GROUP BY state"))
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _errors_are_said(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if "full" in str(error):
+            raise StorageFull(str(place)) from error
+        raise CollectionDamaged(
+            str(place),
+            f"the ledger cannot be used ({error})",
+            "It only holds unfinished work: delete it (ledger.sqlite and its -wal and -shm) and scan again",
+        ) from error
+
+
 class SqliteLedger:
     """Raises CollectionDamaged where the file is not a ledger, StorageFull where the disk is full."""
 
     def __init__(self, place: Path, clock: Callable[[], float] = time.time) -> None:
         self._place = place
         self._clock = clock
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             self._connection = sqlite3.connect(place, timeout=60, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode=WAL")
             # A power cut may lose the last results: their shards are worked on again.
@@ -48,7 +75,7 @@ class SqliteLedger:
 
     @property
     def run(self) -> str:
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             row = self._connection.execute("SELECT name FROM run").fetchone()
         return str(row[0]) if row else self.begin()
 
@@ -108,7 +135,7 @@ class SqliteLedger:
         return self._change(lease, "state = 'pending', owner = NULL, deadline = NULL", ())
 
     def done(self, limit: int) -> list[Done]:
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             rows = self._connection.execute(
                 "SELECT shard, fence, kind, payload, result FROM shards WHERE state = 'done' ORDER BY shard LIMIT ?",
                 (limit,),
@@ -124,11 +151,11 @@ class SqliteLedger:
             )
 
     def counts(self) -> Mapping[str, int]:
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             return dict(self._connection.execute("SELECT state, count(*) FROM shards GROUP BY state"))
 
     def abandoned(self) -> list[tuple[int, bytes, str]]:
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             return self._connection.execute(
                 "SELECT shard, payload, reason FROM shards WHERE state = 'abandoned' ORDER BY shard"
             ).fetchall()
@@ -143,7 +170,7 @@ class SqliteLedger:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors_are_said():
+        with _errors_are_said(self._place):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -152,16 +179,3 @@ class SqliteLedger:
                     self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def _errors_are_said(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            if "full" in str(error):
-                raise StorageFull(str(self._place)) from error
-            raise CollectionDamaged(
-                str(self._place),
-                f"the ledger cannot be used ({error})",
-                "It only holds unfinished work: delete it (ledger.sqlite and its -wal and -shm) and scan again",
-            ) from error

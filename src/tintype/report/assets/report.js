@@ -22,7 +22,7 @@
 
   function develop(image) {
     if (image.src) return;
-    image.addEventListener("load", () => image.classList.add("developed"), { once: true });
+    for (const end of ["load", "error"]) image.addEventListener(end, () => image.classList.add("developed"), { once: true });
     image.decoding = "async";
     image.src = source(image.dataset.thumbnail);
   }

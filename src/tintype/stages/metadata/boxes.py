@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 
+MAX_PIECES = 64  # of one item
+
 _BOX = Struct(">I4s")
-_U16 = Struct(">H")
 _U32 = Struct(">I")
 _U64 = Struct(">Q")
 
 _UUID_EXIF = b"JpgTiffExif->JP2"
 _UUID_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _UUID_IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_WANTED = frozenset({b"meta", b"Exif", b"xml ", _UUID_EXIF, _UUID_XMP, _UUID_IPTC})
 _XMP_TYPE = b"application/rdf+xml"
 
 Found = tuple[bytes | None, bytes | None, bytes | None]
@@ -29,22 +31,15 @@ def is_made_of_boxes(data: bytes) -> bool:
 
 def find(data: bytes, max_boxes: int, max_bytes: int) -> Found:
     """The EXIF block from its TIFF header on, the XMP packet and the IPTC data sets; None where missing."""
-    exif = xmp = iptc = None
+    found: dict[bytes, bytes] = {}
     for kind, start, end in _boxes(data, 0, len(data), max_boxes):
-        content = slice(start, min(end, start + max_bytes))
-        if kind == b"meta":
-            item_exif, item_xmp = _items(data[start + 4 : min(end, start + 4 + max_bytes)], data, max_boxes, max_bytes)
-            exif, xmp = exif or item_exif, xmp or item_xmp
-        elif kind == b"Exif":
-            exif = exif or _after_its_offset(data[content])
-        elif kind == b"xml ":
-            xmp = xmp or data[content]
-        elif kind == b"uuid":
-            name, block = data[start : start + 16], data[start + 16 : content.stop]
-            exif = exif or (block if name == _UUID_EXIF else None)
-            xmp = xmp or (block if name == _UUID_XMP else None)
-            iptc = iptc or (block if name == _UUID_IPTC else None)
-    return exif, xmp, iptc
+        if kind == b"uuid":
+            kind, start = data[start : start + 16], start + 16
+        if kind in _WANTED and kind not in found:
+            found[kind] = data[start : min(end, start + max_bytes)]
+    exif, xmp = _items(found.get(b"meta", b"")[4:], data, max_boxes, max_bytes)
+    exif = exif or _after_its_offset(found.get(b"Exif", b"")) or found.get(_UUID_EXIF)
+    return exif, xmp or found.get(b"xml ") or found.get(_UUID_XMP), found.get(_UUID_IPTC)
 
 
 def _boxes(data: bytes, position: int, end: int, max_boxes: int) -> Iterator[tuple[bytes, int, int]]:
@@ -76,16 +71,11 @@ def _items(meta: bytes, data: bytes, max_items: int, max_bytes: int) -> tuple[by
     if b"iinf" not in parts or b"iloc" not in parts:
         return None, None
     exif_id, xmp_id = _wanted_items(parts[b"iinf"], max_items)
-    if exif_id is None and xmp_id is None:
-        return None, None
-    exif = xmp = None
-    for item, pieces in _locations(parts[b"iloc"], {exif_id, xmp_id}, max_items):
-        block = _gathered(pieces, (data, parts.get(b"idat", b"")), max_bytes)
-        if item == exif_id:
-            exif = _after_its_offset(block)
-        if item == xmp_id:
-            xmp = block or None
-    return exif, xmp
+    wanted = {item for item in (exif_id, xmp_id) if item is not None}
+    pieces = _locations(parts[b"iloc"], wanted, max_items) if wanted else {}
+    places = (data, parts.get(b"idat", b""))
+    exif, xmp = (_gathered(pieces[item], places, max_bytes) if item in pieces else b"" for item in (exif_id, xmp_id))
+    return _after_its_offset(exif), xmp or None
 
 
 def _wanted_items(iinf: bytes, max_items: int) -> tuple[int | None, int | None]:
@@ -109,31 +99,29 @@ def _wanted_items(iinf: bytes, max_items: int) -> tuple[int | None, int | None]:
 Piece = tuple[int, int, int]  # 0: in the file, 1: in the `idat` box; offset; length
 
 
-def _locations(iloc: bytes, wanted: set[int | None], max_items: int) -> Iterator[tuple[int, list[Piece]]]:
-    """The wanted items of an item location box, each with its pieces."""
+def _locations(iloc: bytes, wanted: set[int], max_items: int) -> dict[int, list[Piece]]:
+    """The pieces of each wanted item, from an item location box."""
+    found: dict[int, list[Piece]] = {}
     reader = _Reader(iloc)
     version = reader.number(1)
     reader.skip(3)
     sizes = reader.number(2)
-    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
-    index_size = sizes & 15 if version in (1, 2) else 0
+    has_method = version in (1, 2)
+    base_size = sizes >> 4 & 15
+    piece_sizes = (sizes & 15 if has_method else 0, sizes >> 12, sizes >> 8 & 15)  # index, offset, length
     id_size = 2 if version < 2 else 4
     for _ in range(min(reader.number(id_size), max_items)):
         item = reader.number(id_size)
-        method = reader.number(2) & 15 if version in (1, 2) else 0
+        method = reader.number(2) & 15 if has_method else 0
         reader.skip(2)  # index of a file elsewhere
         base, count = reader.number(base_size), reader.number(2)
-        if item not in wanted:
-            reader.skip(count * (index_size + offset_size + length_size))
-        elif method > 1:
-            return
+        if item not in wanted or item in found or method > 1:
+            reader.skip(count * sum(piece_sizes))
         else:
-            yield (
-                item,
-                [_piece(reader, method, base, (index_size, offset_size, length_size)) for _ in range(min(count, 64))],
-            )
-        if reader.is_past_end:
-            return
+            found[item] = [_piece(reader, method, base, piece_sizes) for _ in range(min(count, MAX_PIECES))]
+        if reader.is_past_end or len(found) == len(wanted):
+            break
+    return found
 
 
 def _piece(reader: _Reader, method: int, base: int, sizes: tuple[int, int, int]) -> Piece:

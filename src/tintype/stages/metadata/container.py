@@ -16,13 +16,17 @@ from tintype.stages.metadata.tiff import is_tiff
 
 MAX_BLOCK_BYTES = 1 << 20  # of one block, also after inflating; JPEG's own blocks end at 64 KiB
 MAX_PARTS = 20_000  # segments, chunks or boxes looked at in one file
+MAX_PNG_TEXTS = 16  # that may hold metadata and are unpacked in one file
 
 _JPEG_EXIF = b"Exif\0"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_PHOTOSHOP = b"Photoshop 3.0\0"
 _GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 _GIF_XMP_END = b"\x01\xff\xfe\xfd"  # the "magic trailer" that lets old readers skip the packet
+_PNG_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
+_PNG_XMP = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "  # how ImageMagick keeps a block in a PNG: hexadecimal digits in a text
+_PNG_KEYWORDS = (_PNG_XMP, _RAW_PROFILE)
 
 _U16 = Struct(">H")
 _PNG_CHUNK = Struct(">I4s")
@@ -71,9 +75,9 @@ def _in_jpeg(data: bytes) -> Blocks:
         elif marker == 0xE1 and found.xmp is None and data.startswith(_JPEG_XMP, start):
             found.xmp = data[start + len(_JPEG_XMP) : end]
         elif marker == 0xED and data.startswith(_JPEG_PHOTOSHOP, start):
-            photoshop.append(data[start + len(_JPEG_PHOTOSHOP) : end])
-    found.exif = b"".join(exif)[:MAX_BLOCK_BYTES] or None
-    found.photoshop = b"".join(photoshop)[:MAX_BLOCK_BYTES] or None
+            _add(photoshop, data[start + len(_JPEG_PHOTOSHOP) : end])
+    found.exif = b"".join(exif) or None
+    found.photoshop = b"".join(photoshop) or None
     return found
 
 
@@ -102,12 +106,17 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def _add_exif(parts: list[bytes], content: bytes) -> None:
     """Add the first block; one over 64 KiB goes on in the next segment, without a TIFF header of its own."""
     if not parts or not is_tiff(content):
+        _add(parts, content)
+
+
+def _add(parts: list[bytes], content: bytes) -> None:
+    if len(parts) < MAX_BLOCK_BYTES >> 16:  # a segment has at most 64 KiB
         parts.append(content)
 
 
 def _in_png(data: bytes) -> Blocks:
     found = Blocks()
-    position = 8
+    position, texts_left = 8, MAX_PNG_TEXTS
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
             break
@@ -115,7 +124,8 @@ def _in_png(data: bytes) -> Blocks:
         start = position + 8
         if kind == b"eXIf" and found.exif is None:
             found.exif = without_exif_mark(data[start : start + min(size, MAX_BLOCK_BYTES)])
-        elif kind in (b"iTXt", b"tEXt", b"zTXt"):
+        elif kind in _PNG_TEXTS and texts_left and data.startswith(_PNG_KEYWORDS, start):
+            texts_left -= 1
             _add_png_text(found, kind, data[start : start + min(size, MAX_BLOCK_BYTES)])
         elif kind == b"IEND":
             break
@@ -125,7 +135,7 @@ def _in_png(data: bytes) -> Blocks:
 
 def _add_png_text(found: Blocks, kind: bytes, chunk: bytes) -> None:
     keyword, _, rest = chunk.partition(b"\0")
-    if keyword == b"XML:com.adobe.xmp" and kind == b"iTXt":
+    if keyword == _PNG_XMP and kind == b"iTXt":
         found.xmp = found.xmp or _international_text(rest)
     elif keyword.startswith(_RAW_PROFILE) and kind != b"iTXt":
         profile = _raw_profile(_inflated(rest[1:]) if kind == b"zTXt" else rest)

@@ -14,6 +14,7 @@ from xml.parsers import expat
 MAX_BYTES = 1 << 20
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 100
+MAX_NAMESPACE_CHARS = 200  # expat writes the namespace out before every name, so a long one costs it each time
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns# "
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
@@ -57,11 +58,17 @@ def read_xmp(packet: bytes) -> Properties:
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.text
+    parser.StartNamespaceDeclHandler = _check_namespace
     parser.StartDoctypeDeclHandler = _refuse
     parser.EntityDeclHandler = _refuse
     with suppress(_Enough, expat.ExpatError):  # what was found so far is kept
         parser.Parse(_as_utf_8(packet), True)
     return handler.found
+
+
+def _check_namespace(_: str, uri: str | None) -> None:
+    if uri and len(uri) > MAX_NAMESPACE_CHARS:
+        raise _Enough
 
 
 def _refuse(*_: object) -> None:

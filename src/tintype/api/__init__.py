@@ -1,0 +1,24 @@
+"""What a notebook and the command line both call."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tintype.api.answers import duplicates, info, issues, report
+    from tintype.api.scanning import check, open, scan, trust
+    from tintype.api.settings import config, sections
+
+_HOMES = {
+    "answers": ("duplicates", "info", "issues", "report"),
+    "scanning": ("check", "open", "scan", "trust"),
+    "settings": ("config", "sections"),
+}
+
+__all__ = ["check", "config", "duplicates", "info", "issues", "open", "report", "scan", "sections", "trust"]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"tintype.api.{home}"), name)
+    raise AttributeError(f"module 'tintype.api' has no attribute {name!r}")

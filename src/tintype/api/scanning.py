@@ -1,0 +1,128 @@
+"""Making collections, and opening those that there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from tintype.api.places import Place, absolute, collection_place, existing
+from tintype.api.settings import config_for
+from tintype.core.checks import Check
+from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
+from tintype.core.platform import available_cpus, full_disk_is_said, network_file_system
+from tintype.core.progress import Progress
+from tintype.core.settings import Config
+from tintype.engine.checks import check_collection
+from tintype.engine.prepare import work_of
+from tintype.engine.scan import locked
+from tintype.engine.scan import scan as run_scan
+from tintype.sources.base import Source
+from tintype.sources.resolve import resolve
+from tintype.sources.several import SeveralSources
+from tintype.store import trust as trusted
+from tintype.store.collection import Collection
+from tintype.store.lance import LanceStore
+from tintype.store.layout import Layout, new_record, read_record, sources_of, write_record
+
+
+def scan(
+    *sources: Place,
+    collection: Place | None = None,
+    stages: Sequence[str] | None = None,
+    workers: int | None = None,
+    config: Config | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Collection:
+    """Read what is new or changed in folders, tar shards or tables, and remember it.
+
+    `sources` are paths, or globs and brace ranges of shards. The collection lies in the folder or beside the
+    file unless `collection` names another place; several sources need one. `stages` says what is computed
+    (default: `scan.stages`), `workers` how many processes do it (default: one for each processor). `progress`
+    is called several times a second. What the scan did stands in the result's `last_scan`.
+
+    Raises SourceError, CollectionError and its kinds, StorageFull, PluginError, ConfigError, WorkerFailed.
+    """
+    places = [absolute(source) for source in sources]
+    if not places:
+        raise UsageError("nothing to scan: name a folder, a tar shard or a table")
+    layout = Layout(collection_place(places, collection))
+    settings = config if config is not None else config_for(places, layout)
+    source = _source(places, settings)
+    work = work_of(source, stages if stages is not None else settings.scan.stages, settings.get, settings.limits)
+    _make_folder(layout)
+    with locked(layout):
+        store = _store_for_writing(layout, places, work.schema)
+        count = workers or settings.scan.workers or available_cpus()
+        summary = run_scan(source, store, layout, work, count, progress)
+    opened = Collection.open(layout.place)
+    opened.last_scan = summary
+    return opened
+
+
+def open(place: Place, collection: Place | None = None) -> Collection:
+    """The collection of a scanned folder or file, or one named by its own place. Raises CollectionNotFound."""
+    return Collection.open(existing(place, collection))
+
+
+def check(place: Place, collection: Place | None = None) -> list[Check]:
+    """What is right and wrong with a collection, part by part; nothing is changed. Raises CollectionNotFound."""
+    return check_collection(Layout(existing(place, collection)))
+
+
+def trust(place: Place) -> Path:
+    """Say that a collection which came from elsewhere may be used like one's own; returns its folder."""
+    layout = Layout(existing(place))
+    trusted.trust(layout, read_record(layout))
+    return layout.place
+
+
+def _source(places: Sequence[str], settings: Config) -> Source:
+    found: list[Source] = []
+    for place in places:
+        found += resolve(place, ignore=settings.scan.ignore, hidden=settings.scan.hidden)
+    return found[0] if len(found) == 1 else SeveralSources(tuple(found))
+
+
+def _make_folder(layout: Layout) -> None:
+    try:
+        with full_disk_is_said(str(layout.place)):
+            layout.place.mkdir(exist_ok=True, parents=True)
+    except OSError as error:
+        raise CollectionError(
+            f"{layout.place} cannot be made ({error.strerror}). Nothing was scanned. "
+            "Keep the collection elsewhere: --collection DIR"
+        ) from error
+    if not os.access(layout.place, os.W_OK):
+        raise CollectionError(
+            f"{layout.place} cannot be written to. Nothing was scanned. Keep the collection elsewhere: --collection DIR"
+        )
+    if kind := network_file_system(layout.place):
+        raise CollectionError(
+            f"{layout.place} lies on a network file system ({kind}), where locks cannot be relied on. "
+            "Nothing was scanned. Keep the collection on a local disk: --collection DIR"
+        )
+
+
+def _store_for_writing(layout: Layout, places: Sequence[str], schema: pa.Schema) -> LanceStore:
+    """The store, made or opened. Only the record makes a collection of it, so a half-made one is made again."""
+    try:
+        record = read_record(layout)
+    except CollectionNotFound:
+        record = new_record(layout, places)
+        try:
+            store = LanceStore.open(layout.images)
+        except CollectionError:
+            store = LanceStore.create(layout.images, schema)
+        trusted.trust(layout, record)
+        write_record(layout, record)
+        return store
+    trusted.require_trust(layout, record, "be scanned")
+    if sources_of(layout, record) != tuple(os.path.normpath(place) for place in places):
+        was = ", ".join(sources_of(layout, record))
+        raise CollectionError(
+            f"{layout.place} is the collection of {was}. Nothing was changed. Name another place: --collection DIR"
+        )
+    return LanceStore.open(layout.images)

@@ -1,0 +1,114 @@
+"""Progress of a scan: a live picture on a terminal, a line now and then in a log. Both go to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from tintype.cli.output import has_color, is_terminal, say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tintype.core.progress import Progress
+
+LOG_EVERY_S = 5.0
+
+_PHASES = {"listing": "looking for images", "compacting": "tidying the collection"}
+
+
+Listener = Callable[["Progress"], None]
+
+
+@contextlib.contextmanager
+def watched(*, is_quiet: bool) -> Iterator[Listener | None]:
+    """What to hand to a scan as its listener; null where nothing shall be shown."""
+    if is_quiet:
+        yield None
+    elif is_terminal(sys.stderr):
+        with _live() as listener:
+            yield listener
+    else:
+        yield Log(say)
+
+
+class Log:
+    """Says one line at the start of each phase and every few seconds within it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.phase: str | None = None
+        self.said_at = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.phase == self.phase and progress.seconds < self.said_at + LOG_EVERY_S:
+            return
+        self.phase, self.said_at = progress.phase, progress.seconds
+        self.say(sentence(progress))
+
+
+def sentence(progress: Progress) -> str:
+    """The moment in one line."""
+    if progress.phase in _PHASES:
+        return f"{_PHASES[progress.phase]} …"
+    parts = [f"{progress.done:,} of {progress.total:,} images", f"{progress.images_per_second:,.0f} images/s"]
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    if progress.status:
+        parts.append(counts(progress.status))
+    if progress.bottleneck is not None and progress.phase == "scanning":
+        parts.append(f"most time goes to: {progress.bottleneck}")
+    return "; ".join(parts)
+
+
+def counts(status: Mapping[str, int]) -> str:
+    """Counts by status, `ok` first."""
+    return ", ".join(f"{name} {status[name]:,}" for name in sorted(status, key=lambda name: (name != "ok", name)))
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people say it: 45 s, 3 min 20 s, 2 h 5 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+@contextlib.contextmanager
+def _live() -> Iterator[Listener]:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=sys.stderr, no_color=not has_color(), highlight=False, emoji=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def draw(progress: Progress) -> None:
+            with contextlib.suppress(OSError):
+                live.update(_picture(progress), refresh=True)
+
+        yield draw
+
+
+def _picture(progress: Progress) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    if progress.phase in _PHASES:
+        return Text(f"{_PHASES[progress.phase]} …", style="dim")
+    bar = Table.grid(padding=(0, 2))
+    left = "" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left"
+    bar.add_row(
+        ProgressBar(total=max(1, progress.total), completed=progress.done, width=30),
+        f"{progress.done:,} of {progress.total:,}",
+        f"{progress.images_per_second:,.0f} images/s",
+        left,
+    )
+    shares = "  ".join(f"{name} {share:.0%}" for name, share in progress.shares.items())
+    most = f"   most time goes to: {progress.bottleneck}" if progress.bottleneck else ""
+    return Group(bar, Text(counts(progress.status)), Text(shares + most, style="dim"))
