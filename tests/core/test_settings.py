@@ -37,12 +37,12 @@ class Quality:
 SECTIONS = {"scan": Scan, "quality": Quality}
 
 
-@pytest.fixture()
+@pytest.fixture
 def user(tmp_path) -> Path:
     return tmp_path / "config.yaml"
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path) -> Path:
     return tmp_path / "tintype.yaml"
 
@@ -87,7 +87,7 @@ def test_values_are_read_by_dots_and_by_key():
     assert list(config) == ["scan", "quality"]
     with pytest.raises(AttributeError, match="nearest: quality"):
         _ = config.qualty
-    with pytest.raises(ConfigError, match="nearest: quality.dark_below"):
+    with pytest.raises(ConfigError, match=r"nearest: quality\.dark_below"):
         config.get("quality.dark_bellow")
 
 
@@ -146,7 +146,7 @@ def test_text_of_variables_and_flags_is_read_as_the_setting_asks(name, text, key
         ("scan:\n  workers: true", "2: scan.workers: true does not fit: a whole number is expected"),
         ("scan:\n  workers: '4'", '2: scan.workers: "4" does not fit: a whole number is expected'),
         ("scan:\n  hidden: 1", "2: scan.hidden: 1 does not fit: true or false is expected"),
-        ("scan:\n  ignore: a", '2: scan.ignore: a does not fit: a list is expected, as in [a, b]'),
+        ("scan:\n  ignore: a", "2: scan.ignore: a does not fit: a list is expected, as in [a, b]"),
         ("scan:\n  mode: quick", "2: scan.mode: quick does not fit: it must be 'fast' or 'slow'"),
         ("quality:\n  dark_below: .nan", "2: quality.dark_below: .nan does not fit: a number is expected"),
         ("scan:\n  workers: -1", "2: scan.workers: there cannot be fewer than 0 workers"),
@@ -181,7 +181,7 @@ def test_empty_files_and_sections_change_nothing(user):
         ("TINTYPE_SCAN_WRKERS", "1", "nearest: TINTYPE_SCAN_WORKERS"),
         ("TINTYPE_SCAN_ANYTHING", "1", "TINTYPE_SCAN_ANYTHING sets nothing"),
         ("TINTYPE_SCNA_WORKERS", "1", "nearest: TINTYPE_SCAN_WORKERS"),
-        ("TINTYPE_SCAN_WORKERS", "many", "variable TINTYPE_SCAN_WORKERS: \"many\" does not fit: a whole number"),
+        ("TINTYPE_SCAN_WORKERS", "many", 'variable TINTYPE_SCAN_WORKERS: "many" does not fit: a whole number'),
         ("TINTYPE_SCAN_WORKERS", "[1", "TINTYPE_SCAN_WORKERS:1: "),
         ("TINTYPE_SCAN_WORKERS", "!!python/name:os.system", "tags"),
     ],
@@ -199,7 +199,7 @@ def test_variables_of_others_are_left_alone():
 
 
 def test_unknown_flags_are_refused():
-    with pytest.raises(ConfigError, match="nearest: scan.workers"):
+    with pytest.raises(ConfigError, match=r"nearest: scan\.workers"):
         resolve(SECTIONS, environ={}, flags={"scan.worker": 1})
     with pytest.raises(ConfigError, match="no value for a setting"):
         resolve(SECTIONS, environ={}, flags={"scan.workers": object()})
@@ -244,7 +244,12 @@ def test_the_user_file_lies_where_the_system_keeps_settings(monkeypatch, tmp_pat
     )
 )
 def test_any_value_given_as_a_flag_stands_as_it_was_given(scan):
-    flags = {"scan.workers": scan.workers, "scan.name": scan.name, "scan.ignore": scan.ignore, "scan.hidden": scan.hidden}
+    flags = {
+        "scan.workers": scan.workers,
+        "scan.name": scan.name,
+        "scan.ignore": scan.ignore,
+        "scan.hidden": scan.hidden,
+    }
     assert resolve(SECTIONS, environ={}, flags=flags).scan == scan
 
 

@@ -83,8 +83,8 @@ def test_views_are_read_only() -> None:
 
 
 def test_detail_is_not_blurred_by_scaling_close_to_one() -> None:
-    views = batch(flat(0, 300, 400), flat(0, 300, 417), flat(0, 20, 30))
-    assert [luma.shape for luma in views.detail_luma(320)] == [(300, 400), (230, 320), (20, 30)]
+    views = batch(flat(0, 300, 400), flat(0, 300, 417), flat(0, 20, 30), flat(0, 600, 800), flat(0, 300, 640))
+    assert [luma.shape for luma in views.detail_luma(320)] == [(300, 400), (230, 320), (20, 30), (300, 400), (150, 320)]
 
 
 def test_an_empty_batch_has_empty_views() -> None:

@@ -68,6 +68,13 @@ def test_a_scanned_photo_was_taken_when_its_caption_says():
     assert with_iptc.taken_at_source == "iptc:DateCreated"
 
 
+@pytest.mark.parametrize(("as_it_was", "source"), [(True, "xmp-photoshop:DateCreated"), (False, "iptc:DateCreated")])
+def test_the_moment_of_iptc_counts_before_that_of_xmp_where_it_was_changed_later(as_it_was, source):
+    xmp, iptc = make.xmp(attributes='photoshop:DateCreated="2001-01-01"'), make.iptc((2, 55, b"20020202"))
+    digest = hashlib.md5(iptc if as_it_was else b"what it was").digest()
+    assert read_metadata(make.in_jpeg(xmp=xmp, iptc=iptc, digest=digest)).taken_at_source == source
+
+
 def test_sub_seconds_and_offset_belong_to_their_own_time():
     exif = {
         tags.DATE_TIME_ORIGINAL: make.text(EARLY), tags.SUBSECONDS_ORIGINAL: make.text("068"),

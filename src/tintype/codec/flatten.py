@@ -76,11 +76,16 @@ def _range(image: PillowImage.Image, white: float | None) -> tuple[float, float]
         return 0.0, white
     if image.mode.startswith("I;16"):
         return 0.0, 65_535.0
-    samples = np.asarray(image)
-    finite = samples[np.isfinite(samples)] if image.mode == "F" else samples
-    if not finite.size:
+    width, height = image.size
+    low, high = np.inf, -np.inf
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        samples = np.asarray(image.crop((0, top, width, min(top + rows, height))))
+        finite = samples[np.isfinite(samples)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:  # no number at all
         return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0.0, 1.0
     return (low, high) if high > low else (low, low + 1)

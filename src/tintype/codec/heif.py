@@ -11,7 +11,9 @@ from tintype.codec.flatten import over_white
 from tintype.codec.image import Header
 from tintype.codec.limits import Limits
 from tintype.codec.opened import Opened, Raster
-from tintype.codec.verdicts import check_header
+from tintype.codec.verdicts import check_header, check_memory
+
+_WORKING_BYTES = 10  # of memory for each pixel while decoding; 6.7 were measured at 8 bits
 
 _MODES = {"L": "gray", "LA": "gray_alpha", "RGB": "rgb", "RGBA": "rgba", "RGBa": "rgba"}
 
@@ -24,6 +26,7 @@ def open_heif(data: bytes, limits: Limits) -> Opened:
     mode = _MODES.get(image.mode, "rgb") + (str(bits) if bits != 8 else "")
     header = Header("heic", image.size[0], image.size[1], len(container), mode, 1)
     check_header(header, limits)
+    check_memory(header.width * header.height * _WORKING_BYTES, limits)
     return Opened(header, partial(_raster, image))
 
 

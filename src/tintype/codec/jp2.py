@@ -40,8 +40,13 @@ def read_sizes(data: bytes, limits: Limits) -> Sizes:
         raise damaged("the code stream's header is missing or broken")
     sizes = _read_stream(data, stream)
     check_size(sizes.width, sizes.height, limits)
-    check_memory(sizes.width * sizes.height * sizes.components * _WORKING_BYTES, limits)
     return sizes
+
+
+def check_working_memory(sizes: Sizes, divisor: int, limits: Limits) -> None:
+    """Raises ImageError `rejected` where decoding at one `divisor`-th of the size takes too much memory."""
+    samples = (sizes.width // divisor + 1) * (sizes.height // divisor + 1) * sizes.components
+    check_memory(samples * _WORKING_BYTES, limits)
 
 
 def _read_stream(data: bytes, stream: int) -> Sizes:

@@ -11,8 +11,10 @@ from tintype.codec.flatten import over_white
 from tintype.codec.image import Header
 from tintype.codec.limits import Limits
 from tintype.codec.opened import Opened, Raster
-from tintype.codec.verdicts import check_header, unsupported
+from tintype.codec.verdicts import check_header, check_memory, unsupported
 from tintype.core.errors import MissingExtra
+
+_WORKING_BYTES = 20  # of memory for each pixel while decoding: libjxl works in 32-bit floats
 
 
 def open_jxl(data: bytes, limits: Limits) -> Opened:
@@ -25,6 +27,7 @@ def open_jxl(data: bytes, limits: Limits) -> Opened:
     frames = None if facts["have_animation"] else 1
     header = Header("jxl", facts["width"], facts["height"], frames, _color_mode(facts), 1)
     check_header(header, limits)
+    check_memory(header.width * header.height * _WORKING_BYTES, limits)
     return Opened(header, partial(_raster, data))
 
 

@@ -75,7 +75,8 @@ def parse(text: str, place: str) -> Node | None:
         return _document(yaml.parse(text, loader), place)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _refused(place, mark.line + 1 if mark else 1, error.problem or "not YAML") from error
+        last = text.rstrip().count("\n") + 1  # the parser may be one line past the end
+        raise _refused(place, min(mark.line + 1, last) if mark else 1, error.problem or "not YAML") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else 1
         raise _refused(place, line, f"a character that YAML does not allow: {error.reason}") from error
@@ -86,10 +87,13 @@ def parse(text: str, place: str) -> Node | None:
 def _bytes_of(path: Path) -> bytes:
     """At most MAX_BYTES of a regular file; a FIFO or a device is never waited for."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ConfigError(f"{path} is not a file")
-        raw = file.read(MAX_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            raw = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES:,} bytes")
     return raw

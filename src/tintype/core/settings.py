@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -226,19 +227,23 @@ def _checked(section: type, name: str, given: _Given) -> Any:
     from pydantic_core import PydanticSerializationError, to_json
 
     adapter: TypeAdapter[Any] = TypeAdapter(get_type_hints(section, include_extras=True)[name])
-    tries = [given.value]
-    if given.is_text:
-        node = safe_yaml.parse(str(given.value), given.place)
-        tries.append(node.plain() if node is not None else None)
-    problem = ""
-    for value in tries:
-        try:  # through JSON, whose strict reading knows that a list may fill a tuple but that "1" is no number
-            return adapter.validate_json(to_json(value, inf_nan_mode="constants"), strict=True)
-        except PydanticSerializationError:
-            problem = f"{type(value).__name__} is no value for a setting"
-        except ValidationError as error:
-            problem = _problem(error, value, given)
-    raise ConfigError(f"{given.place}: {problem}")
+
+    def fitted(value: Any) -> Any:
+        # Through JSON, whose strict reading knows that a list may fill a tuple but that "1" is no number.
+        return adapter.validate_json(to_json(value, inf_nan_mode="constants"), strict=True)
+
+    value = given.value
+    try:
+        if given.is_text:
+            with contextlib.suppress(ValidationError):
+                return fitted(value)
+            node = safe_yaml.parse(value, given.place)
+            value = node.plain() if node is not None else None
+        return fitted(value)
+    except PydanticSerializationError as error:
+        raise ConfigError(f"{given.place}: {type(value).__name__} is no value for a setting") from error
+    except ValidationError as error:
+        raise ConfigError(f"{given.place}: {_problem(error, value, given)}") from error
 
 
 _WANTED = {

@@ -30,6 +30,7 @@ from tintype.engine.rows import DECODE_STATE, Work
 from tintype.sources.base import Source
 from tintype.store.base import Store
 from tintype.store.layout import Layout
+from tintype.store.versions import held
 
 KEEP_VERSIONS_S = 3_600.0
 _DRAW_EVERY_S = 0.2
@@ -119,7 +120,7 @@ class _Scan:
         if committer.changed:
             self.draw("compacting", always=True)
             self.store.compact()
-            self.store.clean_up(KEEP_VERSIONS_S)
+            self.store.clean_up(KEEP_VERSIONS_S, held(self.layout.readers))
         self._empty_cache()
         self._remember_listing()
         self._complain(ledger)

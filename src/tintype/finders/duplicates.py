@@ -147,7 +147,7 @@ def _reach(images: int, settings: Settings) -> Reach:
 
 
 def _pairs(places: Places, found: LookAlikes) -> _Pairs:
-    """The pairs of files that tell all: each of a group with its best, each with the best of its bytes, each look-alike."""
+    """Each file with the best of its group, each with the best of the same bytes, and the other look-alikes."""
     rows = np.arange(len(places))
     own, kept = places.best[places.subject], places.best[found.keeper[places.subject]]
     to_keeper, to_own = rows != kept, (rows != own) & (own != kept)
@@ -163,7 +163,9 @@ def _pairs(places: Places, found: LookAlikes) -> _Pairs:
 def _whys(places: Places, keep: NDArray[np.int64], member: NDArray[np.int64]) -> pa.Array:
     """For each pair of a group's best and another of it: why that is the best."""
     best, first, group = np.unique(keep, return_index=True, return_inverse=True)
-    words = [why_best(places, row, [following]) for row, following in zip(best.tolist(), member[first].tolist(), strict=True)]
+    words = [
+        why_best(places, row, [following]) for row, following in zip(best.tolist(), member[first].tolist(), strict=True)
+    ]
     return pa.array(words, pa.string()).take(pa.array(group))
 
 

@@ -92,7 +92,7 @@ def _sets_of_equals(phash: NDArray[np.uint64], tones: NDArray[np.int16]) -> _Set
 
 def _agree(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.bool_]:
     known = (a[:, 0] >= 0) & (b[:, 0] >= 0)
-    return known & (np.abs(a - b) <= _TOLERANCES).all(axis=1)
+    return np.asarray(known & (np.abs(a - b) <= _TOLERANCES).all(axis=1))
 
 
 def _keepers(count: int, first: Rows, second: Rows, distance: NDArray[np.uint8]) -> Rows:
@@ -121,7 +121,7 @@ def _within(sets: _Sets) -> tuple[Rows, Rows]:
 
 
 def _between(sets: _Sets, first: Rows, second: Rows) -> tuple[Rows, Rows]:
-    """Pairs of images of two near sets: all where they are few, else the best of each and the best with every other's."""
+    """Pairs of images of two near sets: all where they are few, else that of the best of each."""
     few = sets.size[first] * sets.size[second] <= _MOST_IN_FULL
     if int((sets.size[first] * sets.size[second])[few].sum()) > _MOST_PAIRS:
         few[:] = False

@@ -154,7 +154,7 @@ def _compare(key: Hashes, row: Rows, value: Hashes, distance: int, found: _Found
 
 
 def _aligned(turns: Hashes, mask: int) -> tuple[Hashes, Rows, Hashes]:
-    """The smallest key of each hash over its turns, its row, and the hash in that turn; one entry for each turn that ties."""
+    """The smallest key of each hash over its turns, its row, and the hash so turned; one entry a turn that ties."""
     bits = np.uint64(mask)
     if len(turns) == 1:
         return turns[0] & bits, np.arange(turns.shape[1]), turns[0]
@@ -204,7 +204,7 @@ def _cost(turns: Hashes, masks: list[int]) -> float:
         lengths = np.unique(_aligned(sample, mask)[0], return_counts=True)[1].astype(np.float64)
         even = count**2 / 2 * len(turns) / 2.0 ** mask.bit_count()
         candidates += max(even, scale * float((lengths * (lengths - 1)).sum()) / 2)
-    return len(masks) * (count * _SORT_COST + candidates / len(tried) * _COMPARE_COST)
+    return float(len(masks) * (count * _SORT_COST + candidates / len(tried) * _COMPARE_COST))
 
 
 def _chunks(orbits: list[int], count: int) -> list[int]:

@@ -159,7 +159,7 @@ def _metadata(table: pa.Table) -> NDArray[np.int64]:
     camera = pc.or_(pc.is_valid(table["camera_make"]), pc.is_valid(table["camera_model"]))
     kinds = (pc.is_valid(table["taken_at"]), camera, pc.is_valid(table["gps_latitude"]))
     bits = [kind.to_numpy().astype(np.int64) << bit for bit, kind in enumerate(kinds)]
-    return np.bitwise_or.reduce(bits)
+    return np.asarray(np.bitwise_or.reduce(bits))
 
 
 def _tones(table: pa.Table) -> NDArray[np.int16]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def finder(name: str) -> Finder:
     return _loaded(installed[name])
 
 
-@lru_cache(maxsize=1)
+@cache
 def _installed() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
@@ -42,7 +42,7 @@ def _installed() -> dict[str, EntryPoint]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loaded(point: EntryPoint) -> Finder:
     from tintype.finders.base import Finder
 

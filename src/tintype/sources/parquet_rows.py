@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,37 +70,77 @@ class ParquetRows:
     def wanted(self, layout: Layout, rows: Sequence[Wanted]) -> Iterator[Row]:
         numbers = [row.number for row in rows]
         with self._opened() as file:
-            first = 0
-            for group in range(file.num_row_groups):
-                count = file.metadata.row_group(group).num_rows
-                here = [number - first for number in numbers if first <= number < first + count]
+            counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+            names = tuple(name for name in file.schema_arrow.names if name not in layout.left_out)
+        first = 0
+        for group, count in enumerate(counts):
+            here = [number - first for number in numbers if first <= number < first + count]
+            if here:
                 with suppress(OSError, pa.ArrowException):  # who asked for rows sees which do not come
-                    yield from _rows(file, group, layout, here, first)
-                first += count
+                    yield from _rows(self.path, group, names, layout.image, here, first)
+            first += count
 
     def _opened(self) -> pq.ParquetFile:
         try:
-            return pq.ParquetFile(self.path, buffer_size=1 << 20)
+            return _open(self.path)
         except (OSError, pa.ArrowException) as error:
             raise SourceError(f"{shown(str(self.path))}: cannot be read as Parquet: {_line(error)}") from error
 
 
-def _rows(file: pq.ParquetFile, group: int, layout: Layout, wanted: list[int], first: int) -> Iterator[Row]:
-    """Rows of one group; `wanted` counts from its beginning, ascending."""
-    if not wanted:
-        return
-    names = [name for name in file.schema_arrow.names if name not in layout.left_out]
-    start = 0
-    for batch in _batches(file, group, names):
-        inside = [number for number in wanted if start <= number < start + batch.num_rows]
-        if inside:
-            columns = _as_labels(batch.take(pa.array([number - start for number in inside])))
-            for number, *values in zip(inside, *columns.values(), strict=True):
-                found = dict(zip(columns, values, strict=True))
-                yield Row(first + number, None, _picture(found.pop(layout.image)), found)
-        start += batch.num_rows
-        if start > wanted[-1]:
-            return
+def _open(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, buffer_size=1 << 20)
+
+
+class _Cursor:
+    """Reads a row group forwards. The next shard goes on where the last one stopped, so no group is read twice."""
+
+    def __init__(self, path: Path, group: int, names: tuple[str, ...]) -> None:
+        self._path, self._group, self._names = path, group, list(names)
+        self._begin()
+
+    def take(self, wanted: list[int]) -> Iterator[tuple[list[int], pa.RecordBatch]]:
+        """Rows of the group, which ascend from its beginning, some at a time."""
+        if wanted[0] < self._start:
+            self._begin()
+        while wanted:
+            inside = [number for number in wanted if number < self._start + self._batch.num_rows]
+            if inside:
+                yield inside, self._batch.take(pa.array([number - self._start for number in inside]))
+                wanted = wanted[len(inside) :]
+            elif not self._advance():
+                return
+
+    def _begin(self) -> None:
+        self._batches = _batches(_open(self._path), self._group, self._names)
+        self._start, self._batch = 0, pa.RecordBatch.from_pylist([])
+
+    def _advance(self) -> bool:
+        try:
+            batch = next(self._batches, None)
+        except BaseException:
+            self._start = sys.maxsize  # the next use begins anew
+            raise
+        if batch is None:
+            return False
+        self._start += self._batch.num_rows
+        self._batch = batch
+        return True
+
+
+@lru_cache(maxsize=2)
+def _cursor(path: Path, stamp: tuple[int, ...], group: int, names: tuple[str, ...]) -> _Cursor:
+    return _Cursor(path, group, names)
+
+
+def _rows(path: Path, group: int, names: tuple[str, ...], image: str, wanted: list[int], first: int) -> Iterator[Row]:
+    """Rows of one group; `wanted` counts from its beginning, where the row `first` of the file is."""
+    facts = path.stat()
+    cursor = _cursor(path, (facts.st_size, facts.st_mtime_ns, facts.st_ino), group, names)
+    for numbers, batch in cursor.take(wanted):
+        columns = _as_labels(batch)
+        for number, *values in zip(numbers, *columns.values(), strict=True):
+            found = dict(zip(columns, values, strict=True))
+            yield Row(first + number, None, _picture(found.pop(image)), found)
 
 
 def _batches(file: pq.ParquetFile, group: int, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -114,10 +156,24 @@ def _rows_per_batch(group: Any, names: list[str]) -> int:
         column = group.column(index)
         if any(column.path_in_schema == name or column.path_in_schema.startswith(name + ".") for name in names):
             stored += column.total_uncompressed_size
-            if not set(column.encodings) <= _FAITHFUL:
-                longest += column.total_uncompressed_size  # one value may be as long as all that is stored
+            longest += _longest(column)
     by_average = BYTES_PER_BATCH * group.num_rows // stored
     return int(max(1, min(ROWS_PER_BATCH, by_average, BYTES_PER_BATCH // longest)))
+
+
+def _longest(column: Any) -> int:
+    """Bytes that one value may come to in each row though they are stored once; 0 where each is stored in full.
+
+    A dictionary is no longer than all that is stored, less the other pages, which take at least what they take
+    packed.
+    """
+    if set(column.encodings) <= _FAITHFUL:
+        return 0
+    others = 0
+    if column.has_dictionary_page:
+        dictionary = column.data_page_offset - column.dictionary_page_offset
+        others = column.total_compressed_size - dictionary
+    return max(0, int(column.total_uncompressed_size - others))
 
 
 def _image_field(schema: pa.Schema, place: str) -> str:

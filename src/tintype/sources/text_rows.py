@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tintype.core.errors import SourceError
 from tintype.core.names import shown, uri_from_path
@@ -19,6 +19,10 @@ FIRST_PASS = 10_000
 """Rows that decide the types of the labels,"""
 FIRST_BYTES = 64_000_000
 """as far as they lie at the beginning of the file."""
+
+_Object = dict[str, Any] | str  # or why there is none
+_Found = TypeVar("_Found")
+_NEAR = 1 << 16  # bytes that are rather read over than sought over
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+([eE][+-]?[0-9]+)?")
@@ -70,14 +74,9 @@ class CsvRows:
 
     def _found(self, rows: Sequence[Wanted]) -> Iterator[tuple[Wanted, Record]]:
         lines, delimiter = Lines(self.path), self._delimiter()
-        if any(row.offset is None for row in rows):
-            by_number = {row.number: row for row in rows}
-            yield from ((by_number[number], record) for number, record in self._records() if number in by_number)
-            return
-        for row in rows:
-            record = next(records(lines.read(row.offset), delimiter), None)
-            if record and record.offset == row.offset:
-                yield row, record
+        if all(row.offset is not None for row in rows):
+            return _at(rows, lambda offset: ((r.offset, r) for r in records(lines.read(offset), delimiter)))
+        return _numbered(rows, self._records())
 
     def _records(self) -> Iterator[tuple[int, Record]]:
         """Records after the names, with their numbers."""
@@ -126,22 +125,17 @@ class JsonlRows:
                 yield Row(number, line.offset, _path_in(value.get(layout.image)), {})
 
     def wanted(self, layout: Layout, rows: Sequence[Wanted]) -> Iterator[Row]:
-        for row, line, value in self._found(rows):
+        for row, (line, value) in self._found(rows):
             if isinstance(value, dict):
                 image = _path_in(value.pop(layout.image, None))
                 yield Row(row.number, line.offset, image, value)
 
-    def _found(self, rows: Sequence[Wanted]) -> Iterator[tuple[Wanted, Line, dict[str, Any] | str]]:
-        if any(row.offset is None for row in rows):
-            by_number = {row.number: row for row in rows}
-            found = ((by_number.get(number), line, value) for number, line, value in self._objects(None))
-            yield from ((row, line, value) for row, line, value in found if row is not None)
-            return
-        for row in rows:
-            for _, line, value in islice(self._objects(row.offset), 1):
-                yield row, line, value
+    def _found(self, rows: Sequence[Wanted]) -> Iterator[tuple[Wanted, tuple[Line, _Object]]]:
+        if all(row.offset is not None for row in rows):
+            return _at(rows, lambda offset: ((line.offset, (line, o)) for _, line, o in self._objects(offset)))
+        return _numbered(rows, ((number, (line, o)) for number, line, o in self._objects(None)))
 
-    def _objects(self, offset: int | None) -> Iterator[tuple[int, Line, dict[str, Any] | str]]:
+    def _objects(self, offset: int | None) -> Iterator[tuple[int, Line, _Object]]:
         """The object of each line that is not blank, with its number, or why there is none."""
         lines = (line for line in Lines(self.path).read(offset) if line.data is None or line.data.strip())
         for number, line in enumerate(lines):
@@ -152,6 +146,33 @@ class JsonlRows:
                 yield number, line, read_object(line.data)
             except ValueError as error:
                 yield number, line, str(error)
+
+
+def _at(
+    rows: Sequence[Wanted], read_from: Callable[[int], Iterator[tuple[int, _Found]]]
+) -> Iterator[tuple[Wanted, _Found]]:
+    """What begins at the rows' places. A place where nothing begins any more is left out."""
+    reader: Iterator[tuple[int, _Found]] = iter(())
+    place = -_NEAR - 1
+    found = None
+    for row in rows:
+        offset = row.offset or 0
+        if not place <= offset <= place + _NEAR:
+            reader, place = read_from(offset), -1
+        while place < offset:
+            place, found = next(reader, (offset + 1, None))
+        if place == offset and found is not None:
+            yield row, found
+
+
+def _numbered(rows: Sequence[Wanted], found: Iterator[tuple[int, _Found]]) -> Iterator[tuple[Wanted, _Found]]:
+    by_number = {row.number: row for row in rows}
+    last = max(by_number, default=-1)
+    for number, value in found:
+        if number in by_number:
+            yield by_number[number], value
+        if number >= last:
+            return
 
 
 def _misfit(record: Record, columns: int) -> str | None:

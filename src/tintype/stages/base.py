@@ -17,7 +17,7 @@ from tintype.core.columns import Column
 SHARED_SIDE_PX = 320
 """Longer side of the view that the built-in stages share: thumbnails are it, small squares are made from it."""
 
-_LEAST_SCALING = 1.3  # where detail is measured, what is less too large is not scaled
+_LEAST_SCALING = 1.3  # where detail is measured, images are not scaled by less
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Batch:
     def detail_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
         """Each image in gray, for measures of fine detail: (h, w) uint8, luma of ITU-R BT.601.
 
-        As `fitted`, but images of up to 1.3 times `side_px` are left as they are: scaling by a factor so close to
-        one would blur them (decisions/0009-quality-measures.md).
+        As `fitted`, but up to 1.3 times `side_px` remain where the last step would scale by less: a factor so close
+        to one blurs (decisions/0009-quality-measures.md).
         """
         views: list[NDArray[np.uint8]] = self._view("detail_luma", side_px, self._detail_luma)
         return views
@@ -103,19 +103,21 @@ class Batch:
             self._views[key] = make(side_px)
         return self._views[key]
 
-    def _fit(self, side_px: int) -> list[NDArray[np.uint8]]:
+    def _halved(self, side_px: int) -> list[NDArray[np.uint8]]:
+        """Each image halved until its longer side is at most twice `side_px`, so that one step more sees every pixel."""
         # Small views come from the shared one whether or not it was asked for, so that a value never depends on
         # which other stages run.
-        if 2 * side_px <= SHARED_SIDE_PX:
-            return [_shrunk(view, side_px) for view in self.fitted(SHARED_SIDE_PX)]
-        return [_shrunk(image.rgb, side_px) for image in self.images]
+        small = 2 * side_px <= SHARED_SIDE_PX
+        views = self.fitted(SHARED_SIDE_PX) if small else [image.rgb for image in self.images]
+        return [_halved_to(view, 2 * side_px) for view in views]
+
+    def _fit(self, side_px: int) -> list[NDArray[np.uint8]]:
+        return [_shrunk(view, side_px) for view in self._view("halved", side_px, self._halved)]
 
     def _detail_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
-        chosen = (
-            image.rgb if max(image.rgb.shape) <= _LEAST_SCALING * side_px else view
-            for image, view in zip(self.images, self.fitted(side_px), strict=True)
-        )
-        return [_frozen(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)) for pixels in chosen]
+        pairs = zip(self._view("halved", side_px, self._halved), self.fitted(side_px), strict=True)
+        chosen = (halved if max(halved.shape) <= _LEAST_SCALING * side_px else fitted for halved, fitted in pairs)
+        return [_frozen(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)) for view in chosen]
 
     def _squeeze(self, side_px: int) -> NDArray[np.uint8]:
         squares = np.empty((len(self), side_px, side_px, 3), np.uint8)
@@ -137,18 +139,21 @@ def _frozen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
-def _shrunk(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 with a longer side of `side_px`, or the image itself where it is no larger.
+def _halved_to(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """The image halved until its longer side is at most `side_px`; the image itself where it is no larger."""
+    while max(rgb.shape[:2]) > side_px:
+        height, width = rgb.shape[:2]
+        rgb = _frozen(_resized(rgb, ((width + 1) // 2, (height + 1) // 2)))
+    return rgb
 
-    Halves until at most a factor of two is left, so that no pixel is passed over.
-    """
+
+def _shrunk(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """The image with a longer side of `side_px`; the image itself where it is no larger."""
     height, width = rgb.shape[:2]
     longer = max(height, width)
     if longer <= side_px:
         return rgb
     size = (max(1, round(width * side_px / longer)), max(1, round(height * side_px / longer)))
-    while max(rgb.shape[:2]) > 2 * side_px:
-        rgb = _resized(rgb, ((rgb.shape[1] + 1) // 2, (rgb.shape[0] + 1) // 2))
     return _frozen(_resized(rgb, size))
 
 

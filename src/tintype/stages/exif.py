@@ -91,9 +91,7 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
         read_metadata(data, max_text_chars=settings.max_text_chars, max_keywords=settings.max_keywords)
         for data in batch.data
     ]
-    return {
-        column.name: pa.array([getattr(row, column.name) for row in rows], column.type) for column in COLUMNS
-    }
+    return {column.name: pa.array([getattr(row, column.name) for row in rows], column.type) for column in COLUMNS}
 
 
 STAGE = Stage("exif", version=1, columns=COLUMNS, needs=Bytes(), settings=Settings, compute=compute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -96,6 +96,6 @@ class Store(Protocol):
         """Gather small fragments; no writer may be at work."""
         ...
 
-    def clean_up(self, older_than_s: float) -> None:
-        """Remove versions older than this and files that no version holds; no writer may be at work."""
+    def clean_up(self, older_than_s: float, held: Container[int] = ()) -> None:
+        """Remove versions older than this but those held, and files of no version; no writer may be at work."""
         ...

@@ -16,6 +16,7 @@ from tintype.core.progress import ScanSummary
 from tintype.store import lance
 from tintype.store.layout import Layout, Record, read_record, sources_of
 from tintype.store.trust import is_trusted
+from tintype.store.versions import hold
 
 
 class Collection:
@@ -27,6 +28,7 @@ class Collection:
     def __init__(self, layout: Layout, record: Record, store: lance.LanceStore) -> None:
         self.layout, self.record = layout, record
         self._store = store
+        hold(self, layout.readers, store.version)
         self.last_scan: ScanSummary | None = None
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import lance
@@ -19,6 +19,7 @@ from tintype.store.base import SHARD, StaleFragment, Writer, Written
 
 ROWS_PER_FRAGMENT = 65_536  # an update joins one fragment's new values in memory: some 400 MB with thumbnails
 _DELETE_AT_ONCE = 10_000
+_AGES = datetime.timedelta(days=36_500)
 URI = Reference("uri", pa.string())
 _MEND = "Run: tintype doctor. If it cannot be mended, delete the collection and scan again"
 
@@ -148,9 +149,18 @@ class LanceStore:
             )
         self._refresh()
 
-    def clean_up(self, older_than_s: float) -> None:
+    def clean_up(self, older_than_s: float, held: Container[int] = ()) -> None:
+        newest = datetime.datetime.now() - datetime.timedelta(seconds=older_than_s)
+        old = [
+            entry["version"]
+            for entry in self._dataset.versions()
+            if entry["timestamp"] < newest and entry["version"] not in held and entry["version"] != self.version
+        ]
         # Safe though it takes files of any age: whoever calls holds the lock, and nothing is leased.
-        self._dataset.cleanup_old_versions(datetime.timedelta(seconds=older_than_s), delete_unverified=True)
+        if old:
+            self._dataset.cleanup_old_versions(versions=old, delete_unverified=True)
+        else:  # files of no version are removed all the same
+            self._dataset.cleanup_old_versions(_AGES, delete_unverified=True)
 
     def _replacement(self, fragments: list[FragmentMetadata], uris: Sequence[str]) -> LanceOperation.Update:
         predicate = to_sql(In(URI, tuple(uris)))

@@ -50,6 +50,11 @@ class Layout:
         return self.cache / "updates"
 
     @property
+    def readers(self) -> Path:
+        """Marks of the versions that are open somewhere."""
+        return self.cache / "readers"
+
+    @property
     def listing(self) -> Path:
         """What the last listing of the sources passed over, and why."""
         return self.place / "listing.json"

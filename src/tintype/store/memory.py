@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class MemoryStore:
     def compact(self) -> None:
         self._version += 1
 
-    def clean_up(self, older_than_s: float) -> None:
+    def clean_up(self, older_than_s: float, held: Container[int] = ()) -> None:
         """There is nothing to clean up."""
 
 
