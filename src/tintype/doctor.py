@@ -80,7 +80,7 @@ class Findings:
 
     @property
     def is_well(self) -> bool:
-        return all(check.ok for check in self.checks)
+        return all(check.ok is not False for check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
         """The document of `tintype doctor --json`."""
@@ -186,17 +186,17 @@ def _free_bytes(place: str | None) -> int | None:
 def _installed_checks() -> Iterator[Check]:
     missing = [name for name, extra in _requirements() if extra is None and _version(name) is None]
     if missing:
-        mend = f"Install again: pip install --force-reinstall {PACKAGE}"
+        mend = f"pip install --force-reinstall {PACKAGE}"
         yield Check("packages", False, f"{', '.join(missing)} missing.", mend)
     else:
-        yield Check("packages", True, "all that the core needs is installed", "")
+        yield Check("packages", True, "all that the core needs is installed")
 
 
 def _rivals() -> Iterator[Check]:
     for module, packages in _RIVALS.items():
         owners = [name for name in packages if _version(name)]
         if len(owners) > 1:
-            mend = f"Keep one: pip uninstall {' '.join(owners)}; then pip install {owners[0]}"
+            mend = f"keep one: pip uninstall {' '.join(owners)}, then pip install the one that you want"
             yield Check("owners", False, f"{' and '.join(owners)} both own the module {module}.", mend)
 
 
@@ -207,31 +207,34 @@ def _clashes() -> Iterator[Check]:
         other = seen.setdefault((plugin.kind, plugin.name), plugin)
         if other.target != plugin.target:
             message = f"{plugin.kind} {plugin.name!r} comes from {other.package} and from {plugin.package}."
-            yield Check("plug-ins", False, message, "Uninstall one of them")
+            yield Check("plug-ins", False, message, "uninstall one of them")
 
 
 def _settings_check(place: str | None) -> Check:
-    from tintype import api
     from tintype.core.settings import user_file
 
     try:
+        from tintype import api
+
         api.config(place)
+    except ImportError as error:
+        return Check("imports", False, f"a part does not load: {error}", f"pip install --force-reinstall {PACKAGE}")
     except TintypeError as error:
-        return Check("settings", False, str(error), "")
+        return Check("settings", False, str(error))
     file = user_file()
-    return Check("settings", True, f"{file} is read" if file.exists() else f"no user file; it would be {file}", "")
+    return Check("settings", True, f"{file} is read" if file.exists() else f"no user file; it would be {file}")
 
 
 def _disk(place: str | None) -> Iterator[Check]:
     free = _free_bytes(place)
     if free is not None and free < LOW_DISK_BYTES:
-        yield Check("disk", False, f"only {free // 1_000_000:,} MB are free.", "A scan writes some 10 kB an image")
+        yield Check("disk", False, f"only {free // 1_000_000:,} MB are free.", "a scan writes some 10 kB an image")
 
 
 def _collection_checks(place: str) -> list[Check]:
-    from tintype import api
-
     try:
+        from tintype import api
+
         return list(api.check(place))
-    except TintypeError as error:
-        return [Check("collection", False, str(error), "")]
+    except (ImportError, TintypeError) as error:
+        return [Check("collection", False, str(error))]

@@ -1,6 +1,7 @@
 """Small pictures in every format, made in code, and the tools that the codec's tests compare with."""
 
 import io
+import struct
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -28,8 +29,16 @@ def saved(image: PillowImage.Image, name: str, **settings) -> bytes:
     return file.getvalue()
 
 
+def photoshop(image: PillowImage.Image) -> bytes:
+    """A PSD without layers whose picture is stored plain (Adobe Photoshop File Formats Specification)."""
+    width, height = image.size
+    start = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, height, width, 8, 3)
+    planes = np.moveaxis(np.asarray(image), -1, 0).tobytes()
+    return start + struct.pack(">IIIH", 0, 0, 0, 0) + planes
+
+
 def small_files() -> dict[str, bytes]:
-    """One sound file of each format that Pillow can write."""
+    """One sound file of each format that Pillow reads."""
     image = scene()
     return {
         "jpeg": saved(image, "JPEG", quality=90),
@@ -45,6 +54,7 @@ def small_files() -> dict[str, bytes]:
         "jp2": saved(image, "JPEG2000"),
         "ico": saved(image.resize((48, 48)), "ICO"),
         "ppm": saved(image, "PPM"),
+        "psd": photoshop(image),
     }
 
 

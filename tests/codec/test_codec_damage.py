@@ -60,6 +60,18 @@ def test_flipped_bits_never_raise_but_an_image_error(name, spoiled):
     assert reason is None or reason.isprintable()
 
 
+@pytest.mark.parametrize(
+    "name", ["heic-ok.heic", "tiff-float.tif", "webp-4-frames.webp", "apng-4-frames.png", "j2k-ok.j2k"]
+)
+@STRICT
+@given(spoiled=st.data())
+def test_flipped_bits_of_rarer_kinds_never_raise_but_an_image_error(data, name, spoiled):
+    file = bytearray((data / "hostile" / name).read_bytes())
+    for at in spoiled.draw(st.lists(st.integers(0, len(file) * 8 - 1), min_size=1, max_size=8)):
+        file[at // 8] ^= 1 << at % 8
+    assert verdict(bytes(file), Limits(pixels=1_000_000))[0] in ("ok", "damaged", "rejected", "unsupported")
+
+
 HEADS = [data[:24] for data in FILES.values()] + [
     b"",
     b"\xff\xd8\xff",

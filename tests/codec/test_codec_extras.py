@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 from codec_makers import LIMITS, decoded, psnr, saved, scene
+from PIL import Image as PillowImage
 
 from tintype.codec.decode import decode
 from tintype.core.errors import ImageError
@@ -114,3 +115,19 @@ def test_jpeg_xl_is_read():
     assert np.array_equal(image.rgb, picture)
     with pytest.raises(ImageError, match="damaged"):
         decoded(data[: len(data) // 2])
+
+
+@pytest.mark.skipif(not HAS_JXL, reason="needs the extra jxl")
+def test_jpeg_xl_of_other_kinds_is_read():
+    import pylibjxl
+
+    gray = np.asarray(scene().convert("L"))[..., None]
+    clear = np.dstack([np.asarray(scene()), np.zeros((64, 96), np.uint8)])
+    assert np.array_equal(decoded(pylibjxl.encode(gray, lossless=True)).rgb[..., :1], gray)
+    assert decoded(pylibjxl.encode(np.ascontiguousarray(clear), lossless=True)).rgb.min() == 255
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    turned = decoded(pylibjxl.jpeg_to_jxl(saved(scene(), "JPEG", exif=exif, quality=95)))
+    expected = np.asarray(scene().transpose(PillowImage.Transpose.ROTATE_270))
+    assert (turned.width, turned.height) == (64, 96)
+    assert psnr(turned.rgb, expected) > 25

@@ -57,6 +57,19 @@ def test_frames_are_counted_and_limited(name):
     assert "limits.frames" in refusal(data, Limits(frames=5)).reason
 
 
+@pytest.mark.parametrize("name", ["WEBP", "AVIF", "JPEG2000", "TIFF"])
+def test_a_picture_that_needs_too_much_memory_is_refused(name):
+    data = saved(scene(1_200, 900), name)
+    with pytest.raises(ImageError, match=r"rejected: .*limits\.memory_mb"):
+        decode(data, side_px=1_200, limits=Limits(memory_mb=3))
+
+
+def test_a_scaled_picture_needs_less_memory():
+    """JPEG 2000 leaves out the fine levels, so the size that counts is the one that is decoded."""
+    data = saved(scene(1_200, 900), "JPEG2000")
+    assert decode(data, side_px=64, limits=Limits(memory_mb=3)).width == 1_200
+
+
 def test_a_picture_in_an_icon_has_limits_too():
     """The directory says 48 × 48; the PNG inside says what it likes."""
     data = bytearray(saved(scene(48, 48), "ICO"))

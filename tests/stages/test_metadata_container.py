@@ -51,7 +51,7 @@ def test_the_blocks_of_a_jpeg_are_found_past_fill_bytes_and_other_segments():
 def test_a_jpeg_is_not_searched_behind_its_pixels():
     until_pixels = make.jpeg()[:-2]  # without the mark of its end
     assert find_blocks(until_pixels + make.in_jpeg(EXIF)[2:]) == Blocks()
-    assert find_blocks(b"\xff\xd8\xff\xd9" + make.in_jpeg(EXIF)[2:]) == Blocks()
+    assert find_blocks(b"\xff\xd8\xff\xd9\0\2" + make.in_jpeg(EXIF)[2:]) == Blocks()
 
 
 def test_a_block_over_several_segments_is_put_together():

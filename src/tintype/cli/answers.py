@@ -28,8 +28,11 @@ def info(place: str, collection: str | None, where: str | None, as_json: bool) -
 @options.place
 @options.collection
 @click.option("--max-distance", type=click.IntRange(0, 64), metavar="BITS", help="How far hashes of copies may differ.")
+@options.settings
 @options.as_json
-def duplicates(place: str, collection: str | None, max_distance: int | None, as_json: bool) -> None:
+def duplicates(
+    place: str, collection: str | None, max_distance: int | None, settings: tuple[str, ...], as_json: bool
+) -> None:
     """List groups of copies: the same bytes, or the same picture changed, turned or mirrored.
 
     Each group names the image to keep and why, and for each other one how it is related. Reads only.
@@ -37,20 +40,23 @@ def duplicates(place: str, collection: str | None, max_distance: int | None, as_
     from tintype import api
     from tintype.cli.words import duplicate_blocks
 
-    document = api.duplicates(api.open(place, collection), max_distance).to_json()
+    opened = api.open(place, collection)
+    document = api.duplicates(opened, max_distance, options.config_for(opened.sources, settings)).to_json()
     show(document, duplicate_blocks(document), as_json=as_json)
 
 
 @click.command()
 @options.place
 @options.collection
+@options.settings
 @options.as_json
-def issues(place: str, collection: str | None, as_json: bool) -> None:
+def issues(place: str, collection: str | None, settings: tuple[str, ...], as_json: bool) -> None:
     """List images with something amiss: damaged, dark, bright, blurred, odd in size or shape, gray."""
     from tintype import api
     from tintype.cli.words import issue_blocks
 
-    document = api.issues(api.open(place, collection)).to_json()
+    opened = api.open(place, collection)
+    document = api.issues(opened, options.config_for(opened.sources, settings)).to_json()
     show(document, issue_blocks(document), as_json=as_json)
 
 
@@ -58,12 +64,12 @@ def issues(place: str, collection: str | None, as_json: bool) -> None:
 @options.place
 @options.collection
 @click.option("-o", "--output", type=click.Path(), default="report.html", show_default=True, help="The file to write.")
+@options.settings
 @options.as_json
-def report(place: str, collection: str | None, output: str, as_json: bool) -> None:
+def report(place: str, collection: str | None, output: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Write one HTML file that shows the collection at PLACE, to look at in a browser."""
-    from pathlib import Path
-
     from tintype import api
 
-    written = str(api.report(api.open(place, collection), Path(output)))
+    opened = api.open(place, collection)
+    written = str(api.report(opened, output, options.config_for(opened.sources, settings)))
     show({"report": written}, [Line(f"Report written: {written}")], as_json=as_json)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from tintype.core.settings import Config
 
 place = click.argument("place", type=click.Path())
 optional_place = click.argument("place", type=click.Path(), required=False)
@@ -25,6 +26,13 @@ settings = click.option(
     metavar="KEY=VALUE",
     help="Change a setting for this run, as in --set limits.pixels=50000000; see: tintype config show.",
 )
+
+
+def config_for(sources: Sequence[str], settings: Sequence[str]) -> Config:
+    """The settings for these sources, with `KEY=VALUE` words laid over them; only a single folder has its own."""
+    from tintype import api
+
+    return api.config(sources[0] if len(sources) == 1 else None, flags(settings))
 
 
 def flags(settings: Sequence[str]) -> dict[str, object]:

@@ -63,7 +63,11 @@ def _exit_codes() -> Iterator[str]:
 
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.TintypeError)]
     rows = [_row(str(kind.exit_code), _first_line(kind)) for kind in sorted(kinds, key=lambda kind: kind.exit_code)]
-    others = (_row("0", "All went well."), _row("130", "Interrupted."), _row("141", "Nobody reads the output any more."))
+    others = (
+        _row("0", "All went well."),
+        _row("130", "Interrupted."),
+        _row("141", "Nobody reads the output any more."),
+    )
     yield "\n".join([_row("code", "meaning"), _row("---", "---"), others[0], *rows, *others[1:]])
     yield (
         "An error is one line on stderr. With `--json` it is also the document on stdout: "

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @options.collection
 @click.option("--stages", metavar="NAMES", help="What to compute, separated by commas; see: tintype plugins.")
-@click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="How many processes work; one a processor if not given.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="How many processes work; one a processor if not given.",
+)
 @options.settings
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @options.as_json
@@ -39,7 +44,7 @@ def scan(
     from tintype.cli.progress import watched
     from tintype.cli.words import scan_blocks
 
-    config = api.config(sources[0] if len(sources) == 1 else None, options.flags(settings))
+    config = options.config_for(sources, settings)
     names = None if stages is None else [name.strip() for name in stages.split(",") if name.strip()]
     try:
         with watched(is_quiet=quiet) as progress:

@@ -39,38 +39,46 @@ def _problem(problem: Mapping[str, str]) -> tuple[str, str]:
 
 
 def info_blocks(document: Document) -> Iterator[Block]:
-    """What a collection holds: single values first, then a table for each group of counts."""
-    single = {name: value for name, value in document.items() if name != "schema" and not _is_group(value)}
-    yield Table("Collection", ("", ""), [(_title(name), _text(name, value)) for name, value in single.items()])
-    for name, value in document.items():
-        if isinstance(value, Mapping) and value:
-            yield Table(_title(name), ("", ">"), [(str(key), _text(name, count)) for key, count in value.items()])
-        elif isinstance(value, list) and value:
-            yield Table(_title(name), ("",), [(_text(name, entry),) for entry in value])
+    """What a collection holds: single figures first, then counts by kind. What is not known is left out."""
+    yield Table("Collection", ("", ""), list(_figures(document)))
+    for title in ("status", "formats", "years"):
+        if document.get(title):
+            yield _counted(title, document[title])
+    if cameras := document.get("cameras"):
+        rest = {name: cameras[name] for name in ("others", "unknown") if cameras[name]}
+        yield _counted("cameras", {**cameras["named"], **rest})
+    if measures := document.get("measures"):
+        rows = [
+            (_title(name), *(f"{one[key]:.3g}" for key in ("mean", "lowest", "highest")))
+            for name, one in measures.items()
+            if one["known"]
+        ]
+        yield Table("Measures", ("", ">mean", ">lowest", ">highest"), rows)
+    if document.get("skipped"):
+        yield _counted("passed over", document["skipped"])
 
 
-def _is_group(value: Any) -> bool:
-    return isinstance(value, Mapping | list)
+def _figures(document: Document) -> Iterator[tuple[str, str]]:
+    images = document["images"]
+    yield "Images", f"{images:,}"
+    yield "Size", size(document["bytes"])
+    pixels = document["megapixels"]
+    if pixels["known"]:
+        yield "Megapixels", f"{pixels['mean']:.3g} on average, from {pixels['lowest']:.3g} to {pixels['highest']:.3g}"
+    if images:
+        yield "Shapes", ", ".join(f"{count:,} {shape}" for shape, count in document["shapes"].items() if count)
+    for name in ("with_date", "with_camera", "with_gps", "gray", "animated"):
+        if document.get(name) is not None and images:
+            yield _title(name), f"{document[name]:,} ({document[name] / images:.0%})"
+
+
+def _counted(title: str, named: Mapping[str, int]) -> Table:
+    return Table(_title(title), ("", ">"), [(name, f"{count:,}") for name, count in named.items()])
 
 
 def _title(name: str) -> str:
-    return name.removesuffix("_bytes").replace("_", " ").capitalize()
-
-
-def _text(name: str, value: Any) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and name.endswith("_bytes"):
-        return size(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(str(key), inner)}" for key, inner in value.items())
-    return str(value)
+    words = name.replace("_", " ")
+    return (words[:1].upper() + words[1:]).replace("gps", "GPS")
 
 
 def size(count: int) -> str:
@@ -161,15 +169,22 @@ def plugin_blocks(document: Document) -> Iterator[Block]:
 def doctor_blocks(document: Document) -> Iterator[Block]:
     """What is installed, what could be, and what is wrong, the wrong last where it is seen."""
     yield Table("Versions", ("", ""), list(document["versions"].items()))
-    system = [(_title(name), _text(name, value)) for name, value in document["system"].items()]
-    yield Table("This machine", ("", ""), system)
+    yield Table("This machine", ("", ""), list(_machine(document["system"])))
     extras = [
         (entry["extra"], entry["adds"], "installed" if entry["installed"] else entry["install"])
         for entry in document["extras"]
     ]
     yield Table("Extras", ("", "", ""), extras)
-    checks = [
-        ("ok" if check["ok"] else "WRONG", check["name"], " ".join(filter(None, (check["message"], check["mend"]))))
-        for check in sorted(document["checks"], key=lambda check: not check["ok"])
-    ]
-    yield Table("Checks", ("", "", ""), checks)
+    ordered = sorted(document["checks"], key=lambda check: (check["ok"] is False, check["ok"] is None))
+    rows = [(_VERDICTS[check["ok"]], check["name"], check["message"], check["mend"] or "") for check in ordered]
+    yield Table("Checks", ("", "", "", ""), rows)
+
+
+_VERDICTS = {True: "ok", None: "note", False: "WRONG"}
+
+
+def _machine(system: Document) -> Iterator[tuple[str, str]]:
+    for name, value in system.items():
+        if value is not None:
+            text = size(value) if name.endswith("_bytes") else str(value)
+            yield _title(name.removesuffix("_bytes")), text

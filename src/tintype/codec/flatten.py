@@ -92,6 +92,6 @@ def _range(image: PillowImage.Image, white: float | None) -> tuple[float, float]
 
 
 def _to_8_bits(samples: NDArray[np.generic], black: float, white: float) -> Pixels:
-    scaled = np.nan_to_num(samples.astype(np.float32), nan=black, posinf=white, neginf=black)
+    scaled = np.nan_to_num(samples.astype(np.float64), nan=black, posinf=white, neginf=black)
     eight_bits: Pixels = np.clip((scaled - black) * (255 / (white - black)) + 0.5, 0, 255).astype(np.uint8)
     return eight_bits

@@ -18,6 +18,7 @@ from tintype.finders.chance import Reach, reach
 from tintype.finders.groups import LookAlikes, look_alikes
 from tintype.finders.hamming import MAX_DISTANCE
 from tintype.finders.places import COLUMNS, Places, read_places, why_best
+from tintype.finders.sets import Rows, Sets
 
 IDENTICAL, NEAR = "identical", "near"
 
@@ -122,8 +123,8 @@ def duplicates(inputs: Inputs, settings: Settings | None = None) -> Duplicates:
 class _Pairs:
     """Rows of Places; a ranks before b."""
 
-    a: NDArray[np.int64]
-    b: NDArray[np.int64]
+    a: Rows
+    b: Rows
     why: pa.Array
 
 
@@ -148,19 +149,21 @@ def _reach(images: int, settings: Settings) -> Reach:
 
 def _pairs(places: Places, found: LookAlikes) -> _Pairs:
     """Each file with the best of its group, each with the best of the same bytes, and the other look-alikes."""
+    files = Sets.of_equals(places.subject)
     rows = np.arange(len(places))
     own, kept = places.best[places.subject], places.best[found.keeper[places.subject]]
     to_keeper, to_own = rows != kept, (rows != own) & (own != kept)
-    other = found.keeper[found.second] != found.first
-    a = np.concatenate([kept[to_keeper], own[to_own], places.best[found.first[other]]])
-    b = np.concatenate([rows[to_keeper], rows[to_own], places.best[found.second[other]]])
+    first, second = files.between(found.first, found.second)
+    other = kept[second] != first  # else it is among those with the best of a group
+    a = np.concatenate([kept[to_keeper], own[to_own], first[other]])
+    b = np.concatenate([rows[to_keeper], rows[to_own], second[other]])
     why = _whys(places, kept[to_keeper], rows[to_keeper])
     why = pa.concat_arrays([why, pa.nulls(len(a) - len(why), pa.string())])
     order = np.lexsort((places.uri_rank[b], places.uri_rank[a]))
     return _Pairs(a[order], b[order], why.take(pa.array(order)))
 
 
-def _whys(places: Places, keep: NDArray[np.int64], member: NDArray[np.int64]) -> pa.Array:
+def _whys(places: Places, keep: Rows, member: Rows) -> pa.Array:
     """For each pair of a group's best and another of it: why that is the best."""
     best, first, group = np.unique(keep, return_index=True, return_inverse=True)
     words = [

@@ -67,7 +67,7 @@ _KINDS: Mapping[str, Kind] = {
     "blurred": Kind("Blurred", "Edges are soft everywhere: out of focus, or the camera moved."),
     "low_information": Kind("Little to see", "Almost one color or one texture: a lens cap, a blank page, plain sky."),
     "odd_size": Kind("Odd size", "Far smaller or larger than the rest of the collection."),
-    "odd_shape": Kind("Odd shape", "Much longer than wide, or the other way round."),
+    "odd_aspect_ratio": Kind("Odd shape", "Much longer than wide, or the other way round."),
     "gray": Kind("Gray", "No color: black-and-white pictures, scans, or files whose color was lost."),
     "damaged": Kind("Damaged", "The file is broken or cut off."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -42,6 +42,12 @@ class Shard:
     """A fixed list of images of one source, to be read in this order."""
 
     entries: pa.RecordBatch  # the columns of ENTRIES, more may follow; at least one row
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Shard:
+        columns = zip(zip(*entries, strict=True), ENTRIES, strict=True)
+        arrays = [pa.array(values, field.type) for values, field in columns]
+        return cls(pa.RecordBatch.from_arrays(arrays, schema=ENTRIES))
 
     def __iter__(self) -> Iterator[Entry]:
         columns = (self.entries.column(name).to_pylist() for name in ENTRIES.names)

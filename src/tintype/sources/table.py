@@ -6,18 +6,16 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-import pyarrow as pa
-
 from tintype.core.columns import Column
 from tintype.core.errors import ImageError, SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.base import ENTRIES, Entry, Item, Notes, Shard
+from tintype.sources.base import Entry, Item, Notes, Shard
 from tintype.sources.beneath import (
     Beneath,
     is_only_in_cloud,
@@ -85,10 +83,10 @@ class TableSource:
                     self._notes.skipped["rows without an image"] += 1
                     self._notes.problem(f"{self._prefix}{row.number}", "no image in this row")
                 if len(entries) == ENTRIES_PER_SHARD:
-                    yield _shard(entries)
+                    yield Shard.of(entries)
                     entries = []
         if entries:
-            yield _shard(entries)
+            yield Shard.of(entries)
 
     def read(self, shard: Shard, max_bytes: int) -> Iterator[Item]:
         reader = _Reader(self._table(), self._laid_out(), self._facts(), max_bytes)
@@ -218,8 +216,3 @@ def _number(uri: str) -> int:
     """The row that a uri names; -1 where it names none."""
     number = uri.rpartition("#")[2]
     return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else -1
-
-
-def _shard(entries: Iterable[Entry]) -> Shard:
-    columns = [pa.array(values, field.type) for values, field in zip(zip(*entries, strict=True), ENTRIES, strict=True)]
-    return Shard(pa.RecordBatch.from_arrays(columns, schema=ENTRIES))

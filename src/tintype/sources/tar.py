@@ -62,7 +62,7 @@ class TarSource:
 
     @property
     def is_ordered(self) -> bool:
-        return not index_of(self.path).is_packed
+        return not open_archive(self.path).is_packed
 
     def shards(self) -> Iterator[Shard]:
         self._notes = Notes()

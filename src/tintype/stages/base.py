@@ -104,7 +104,7 @@ class Batch:
         return self._views[key]
 
     def _halved(self, side_px: int) -> list[NDArray[np.uint8]]:
-        """Each image halved until its longer side is at most twice `side_px`, so that one step more sees every pixel."""
+        """Each image halved until its longer side is at most twice `side_px`: one step more sees every pixel."""
         # Small views come from the shared one whether or not it was asked for, so that a value never depends on
         # which other stages run.
         small = 2 * side_px <= SHARED_SIDE_PX

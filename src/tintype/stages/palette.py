@@ -10,7 +10,18 @@ COLORS = 5
 
 _ROUNDS = 8  # of k-means; more of them change next to nothing (decisions/0009-quality-measures.md)
 _POINTS_SIDE = 32  # of the view that is clustered
-_SEED_STEP = 4  # of 4x4 points, one may become a first center
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """Places of points that lie evenly in the view, and in as many columns as rows: (count,)."""
+    order = np.arange(count)
+    golden = (5**0.5 - 1) / 2
+    columns = np.floor(order * golden % 1 * _POINTS_SIDE).astype(np.int64)
+    places: NDArray[np.int64] = order * _POINTS_SIDE // count * _POINTS_SIDE + columns
+    return places
+
+
+_SPREAD = _spread(64)
 
 
 def palettes(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -52,20 +63,19 @@ def _channels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _seeds(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """First centers, (n, 5, 3): of 64 points spread evenly, one by one, the one that lowers the total distance most.
+    """First centers, (n, 5, 3): of some points, one by one, the one that lowers their total distance most.
 
     What k-means++ (Arthur and Vassilvitskii, 2007) leaves to chance is tried out for each of them.
     """
-    square = points.reshape(len(points), 3, _POINTS_SIDE, _POINTS_SIDE)
-    cells = square[:, :, _SEED_STEP // 2 :: _SEED_STEP, _SEED_STEP // 2 :: _SEED_STEP].reshape(len(points), 3, -1)
-    apart = np.square(cells[:, :, :, None] - cells[:, :, None, :]).sum(axis=1)  # (n, 64, 64)
-    nearest = np.full(cells.shape[::2], np.inf, np.float32)  # (n, 64), to a center so far
-    rows = np.arange(len(cells))
-    centers = np.empty((len(cells), COLORS, 3), np.float32)
+    some = points[:, :, _SPREAD]  # (n, 3, 64)
+    apart = np.square(some[:, :, :, None] - some[:, :, None, :]).sum(axis=1)  # (n, 64, 64)
+    nearest = np.full(some.shape[::2], np.inf, np.float32)  # (n, 64), to a center so far
+    rows = np.arange(len(some))
+    centers = np.empty((len(some), COLORS, 3), np.float32)
     for k in range(COLORS):
         best = np.minimum(apart, nearest[:, None, :]).sum(axis=2).argmin(axis=1)
         nearest = np.minimum(nearest, apart[rows, best])
-        centers[:, k] = cells[rows, :, best]
+        centers[:, k] = some[rows, :, best]
     return centers
 
 

@@ -245,7 +245,8 @@ def save_table(place: Path, rows: pa.Table, facts: Mapping[str, str]) -> None:
     """Replace a table that is not the images table in one commit; `facts` go into its schema's metadata."""
     with full_disk_is_said(str(place)):
         place.parent.mkdir(parents=True, exist_ok=True)
-        lance.write_dataset(rows.replace_schema_metadata(dict(facts)), str(place), mode="overwrite")
+        mode = "overwrite" if place.exists() else "create"
+        lance.write_dataset(rows.replace_schema_metadata(dict(facts)), str(place), mode=mode)
 
 
 def load_table(place: Path) -> tuple[pa.Table, dict[str, str]]:
