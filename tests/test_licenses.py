@@ -7,11 +7,11 @@ import re
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
-
+REPOSITORY = Path(__file__).resolve().parent.parent
 COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|(?<!Lesser )(?<!Library )General Public License", re.IGNORECASE)
 NON_COMMERCIAL = re.compile(r"non-?commercial|\bNC\b", re.IGNORECASE)
 FREE_CHOICE = re.compile(r"\sOR\s", re.IGNORECASE)

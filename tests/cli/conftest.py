@@ -1,5 +1,7 @@
 """Runs the command as its own process, apart from the settings and the state of whoever runs the tests."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tintype.cli.main import main
 
 COMMAND = (sys.executable, "-m", "tintype.cli.main")
 
@@ -47,3 +51,21 @@ def tintype(environment) -> Callable[..., Ended]:
         return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def called(environment) -> Callable[..., Ended]:
+    """The same within this process, which is quicker."""
+
+    def call(*words: str | os.PathLike, env: dict[str, str] | None = None) -> Ended:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(environment):
+                patch.delenv(name)
+            for name, value in (environment | (env or {})).items():
+                patch.setenv(name, value)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main([os.fspath(word) for word in words])
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    return call

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from cli.conftest import COMMAND
 
+from cli.conftest import COMMAND
 from tintype.cli import main as main_file
 from tintype.cli.main import COMMANDS, main
 from tintype.core import errors
@@ -23,7 +23,8 @@ def failing(monkeypatch):
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["version"], ["scan", "--help"], ["info", "-h"]])
 def test_help_and_version_import_nothing_heavy(words, environment):
-    code = f"import sys; from tintype.cli.main import main; main({words!r}); print([n for n in {HEAVY!r} if n in sys.modules])"
+    found = f"[name for name in {HEAVY!r} if name in sys.modules]"
+    code = f"import sys; from tintype.cli.main import main; main({words!r}); print({found})"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert ended.stdout.splitlines()[-1] == "[]"
 
@@ -127,6 +128,16 @@ def test_a_reader_that_leaves_ends_the_command_quietly(environment):
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 141), words
         process.stderr.close()
+
+
+def test_output_that_cannot_be_written_is_said_in_one_line(environment):
+    for words in (["plugins"], ["version", "--json"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [*COMMAND, *words], env=environment, stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert ended.returncode == 1
+        assert ended.stderr == b"tintype: the output cannot be written: No space left on device\n"
 
 
 def test_closed_streams_do_no_harm(environment):

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tintype.cli.output import Line, Table, json_text, show
@@ -20,13 +20,20 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal(monkeypatch) -> Terminal:
+def drawn(monkeypatch):
+    """What a terminal would get."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    stream = Terminal()
-    monkeypatch.setattr("sys.stdout", stream)
-    return stream
+
+    def draw(blocks) -> str:
+        with monkeypatch.context() as patch:
+            stream = Terminal()
+            patch.setattr("sys.stdout", stream)
+            show({}, blocks, as_json=False)
+            return stream.getvalue()
+
+    return draw
 
 
 BLOCKS = [Line("Words"), Table("Title", ("name", ">count"), [("a", "1"), ("long name", "1,000")])]
@@ -35,8 +42,7 @@ BLOCKS = [Line("Words"), Table("Title", ("name", ">count"), [("a", "1"), ("long 
 def test_plain_text_is_aligned_and_nothing_is_cut(capsys):
     show({}, [*BLOCKS, Table("T", ("", ""), [("x" * 500, "y")])], as_json=False)
     assert capsys.readouterr().out == (
-        "Words\n\nTitle\n  name       count\n  a              1\n  long name  1,000\n"
-        f"\nT\n  {'x' * 500}  y\n"
+        f"Words\n\nTitle\n  name       count\n  a              1\n  long name  1,000\n\nT\n  {'x' * 500}  y\n"
     )
 
 
@@ -47,6 +53,7 @@ def test_json_is_one_ascii_document_with_its_schema(capsys):
     assert json.loads(out) == {"schema": 1, "uri": "日本\udcff\n"}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=20)))
 def test_json_loses_nothing(document):
     text = json_text({"values": document})
@@ -63,23 +70,20 @@ def test_hostile_names_are_shown_as_what_they_are_in_plain_text(name, capsys):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_shown_as_what_they_are_on_a_terminal(name, terminal):
-    show({}, [Line(name), Table(f"about {name}", ("", ""), [(name, "x")])], as_json=False)
-    without_styles = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+def test_hostile_names_are_shown_as_what_they_are_on_a_terminal(name, drawn):
+    text = drawn([Line(name), Table(f"about {name}", ("", ""), [(name, "x")])])
+    without_styles = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert not CONTROL.search(without_styles)
     shown = name.encode("unicode_escape").decode() if not name.isprintable() else name
     assert without_styles.count(shown) == 3
 
 
-def test_a_terminal_gets_styles_and_no_color_takes_the_colors(terminal, monkeypatch):
-    show({}, BLOCKS, as_json=False)
-    assert "\x1b[1m" in terminal.getvalue()
+def test_a_terminal_gets_styles_and_no_color_takes_the_colors(drawn, monkeypatch):
+    assert "\x1b[1m" in drawn(BLOCKS)
     monkeypatch.setenv("NO_COLOR", "1")
-    show({}, BLOCKS, as_json=False)
-    assert not re.search(r"\x1b\[(?:[0-9;]*;)?[349][0-7]m", terminal.getvalue())
+    assert not re.search(r"\x1b\[(?:[0-9;]*;)?[349][0-7]m", drawn(BLOCKS))
 
 
-def test_a_dumb_terminal_gets_plain_text(terminal, monkeypatch):
+def test_a_dumb_terminal_gets_plain_text(drawn, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
-    show({}, BLOCKS, as_json=False)
-    assert "\x1b" not in terminal.getvalue()
+    assert "\x1b" not in drawn(BLOCKS)

@@ -54,7 +54,15 @@ def test_the_picture_holds_speed_time_left_counts_and_shares():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (-1, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (4e6, "1,111 h 6 min")],
+    [
+        (0, "0 s"),
+        (-1, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+        (4e6, "1,111 h 6 min"),
+    ],
 )
 def test_spans_of_time_are_said_as_people_say_them(seconds, text):
     assert duration(seconds) == text

@@ -83,7 +83,7 @@ def test_ink_has_its_known_colors():
 
 def test_sixteen_bits_keep_their_tones():
     ramp = np.tile(np.linspace(0, 65_535, 256).astype(np.uint16), (8, 1))
-    for name in ("PNG", "TIFF"):
+    for name in ("PNG", "TIFF", "PPM", "JPEG2000"):
         image = decoded(saved(PillowImage.fromarray(ramp), name))
         assert image.color_mode == "gray16"
         assert np.abs(image.rgb[0, :, 0].astype(int) - np.arange(256)).max() <= 1

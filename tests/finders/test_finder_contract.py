@@ -6,7 +6,8 @@ import pytest
 from tintype.core.errors import PluginError
 from tintype.finders import registry
 from tintype.finders.base import FINDINGS, Inputs, StoreColumns, findings
-from tintype.testing.finders import FinderContract, TableColumns, made_collection
+from tintype.store.memory import MemoryStore
+from tintype.testing.finders import FinderContract, made_collection
 
 
 @pytest.fixture(params=registry.names(), autouse=True)
@@ -42,28 +43,22 @@ def test_findings_of_scalars_alone_need_a_number_of_rows():
     assert findings(kind="leak", score=1.0, reason="why", rows=0).num_rows == 0
 
 
-class StoreOfTable:
-    """A store that refuses columns it lacks, as the real ones do."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.schema, self.table = table.schema, table
-
-    def batches(self, columns):
-        yield from self.table.select(columns).to_batches()
+def store_of(table: pa.Table) -> MemoryStore:
+    store = MemoryStore(pa.schema([*table.schema, pa.field("_shard", pa.string())]))
+    store.commit([store.writer().write("run/0/1", table)])
+    return store
 
 
 def test_columns_that_a_store_lacks_are_null():
-    table = made_collection(5)
-    columns = StoreColumns(StoreOfTable(table.select(["uri", "digest"])))
-    (batch,) = columns.batches(["digest", "phash", "uri"])
+    table = made_collection(5).select(["uri", "digest"])
+    (batch,) = StoreColumns(store_of(table)).batches(["digest", "phash", "uri"])
     assert batch.schema.names == ["digest", "phash", "uri"]
     assert batch["uri"].equals(table["uri"].combine_chunks())
     assert batch["phash"].null_count == 5
 
 
 def test_a_finder_runs_on_a_store_without_stages():
-    columns = StoreColumns(StoreOfTable(made_collection(50).select(["uri", "digest", "status", "reason", "size_bytes"])))
+    columns = StoreColumns(store_of(made_collection(50).select(["uri", "digest", "status", "reason", "size_bytes"])))
     finder = registry.finder("duplicates")
     pairs = pa.Table.from_batches(finder.find(Inputs(columns), finder.settings()), finder.schema)
     assert set(pairs["kind"].to_pylist()) == {"identical"}
-    assert TableColumns(made_collection(3)).table.num_rows == 3

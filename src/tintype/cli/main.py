@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from tintype.cli.output import json_text, say, write
+from tintype.cli.output import json_text, put_aside, say, write
 from tintype.core.errors import TintypeError, UsageError
 from tintype.core.names import shown
 
@@ -142,13 +142,18 @@ def _take_any_text() -> None:
 
 
 def _is_output_closed() -> bool:
-    """Whether it was stdout that broke; if so it is put aside, for Python writes to it once more at its end."""
+    """Whether it was stdout that broke; if so it is put aside."""
+    import select
+
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        watch = select.poll()
+        watch.register(sys.stdout.fileno(), select.POLLOUT)
+        is_broken = any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+    except (AttributeError, OSError, ValueError):  # no stdout, no file behind it, or a system without poll
+        return False
+    if is_broken:
+        put_aside()
+    return is_broken
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any, TextIO
 
+from tintype.core.errors import TintypeError
 from tintype.core.names import shown
 
 SCHEMA = 1
@@ -32,7 +33,14 @@ class Line:
     text: str
 
 
-Block = Table | Line
+@dataclass(frozen=True)
+class Script:
+    """Text for another program, printed as it is: never of names or other words from outside."""
+
+    text: str
+
+
+Block = Table | Line | Script
 
 
 def show(document: Mapping[str, Any], blocks: Iterable[Block], *, as_json: bool) -> None:
@@ -52,9 +60,21 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 def write(text: str) -> None:
     """Print to stdout as a whole. Raises BrokenPipeError where nobody reads it any more."""
-    if sys.stdout is not None:
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        put_aside()
+        raise TintypeError(f"the output cannot be written: {error.strerror}") from error
+
+
+def put_aside() -> None:
+    """Let what is still buffered for stdout go nowhere: Python flushes it once more at its end, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(words: str) -> None:
@@ -84,8 +104,8 @@ def _aligned(blocks: Iterable[Block]) -> str:
     """Plain text: columns aligned by spaces, nothing cut."""
     parts = []
     for block in blocks:
-        if isinstance(block, Line):
-            parts.append(shown(block.text))
+        if isinstance(block, Line | Script):
+            parts.append(shown(block.text) if isinstance(block, Line) else block.text.rstrip("\n"))
             continue
         cells = [[shown(cell) for cell in row] for row in block.rows]
         names = [name.removeprefix(">") for name in block.columns]
@@ -93,7 +113,7 @@ def _aligned(blocks: Iterable[Block]) -> str:
         is_right = [name.startswith(">") for name in block.columns]
         if parts:
             parts.append("")
-        parts.append(block.title)
+        parts.append(shown(block.title))
         parts += [_row(row, widths, is_right) for row in ([names, *cells] if any(names) else cells)]
     return "\n".join(parts) + "\n"
 
@@ -115,6 +135,9 @@ def _drawn(blocks: Iterable[Block]) -> str:
     target = StringIO()
     console = Console(file=target, force_terminal=True, no_color=not has_color(), highlight=False, emoji=False)
     for block in blocks:
+        if isinstance(block, Script):
+            target.write(block.text)
+            continue
         if isinstance(block, Line):
             console.print(Text(shown(block.text)))
             continue
@@ -126,6 +149,6 @@ def _drawn(blocks: Iterable[Block]) -> str:
         for row in block.rows:
             drawn.add_row(*(Text(shown(cell)) for cell in row))
         console.print()
-        console.print(Text(block.title, style="bold"))
+        console.print(Text(shown(block.title), style="bold"))
         console.print(drawn)
     return target.getvalue()

@@ -53,7 +53,11 @@ def sentence(progress: Progress) -> str:
     """The moment in one line."""
     if progress.phase in _PHASES:
         return f"{_PHASES[progress.phase]} …"
-    parts = [f"{progress.done:,} of {progress.total:,} images", f"{progress.images_per_second:,.0f} images/s"]
+    if progress.total == 0:
+        return "nothing is new or changed"
+    parts = [f"{progress.done:,} of {progress.total:,} images"]
+    if progress.done:
+        parts.append(f"{progress.images_per_second:,.0f} images/s")
     if progress.seconds_left is not None:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.status:
@@ -106,7 +110,7 @@ def _picture(progress: Progress) -> RenderableType:
     bar.add_row(
         ProgressBar(total=max(1, progress.total), completed=progress.done, width=30),
         f"{progress.done:,} of {progress.total:,}",
-        f"{progress.images_per_second:,.0f} images/s",
+        f"{progress.images_per_second:,.0f} images/s" if progress.done else "",
         left,
     )
     shares = "  ".join(f"{name} {share:.0%}" for name, share in progress.shares.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tintype.cli import options
-from tintype.cli.output import Line, show
+from tintype.cli.output import Line, Script, show
 
 
 @click.group()
@@ -76,7 +76,7 @@ def completion(shell: str, as_json: bool) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - the shells of the choice are click's own
     script = kind(tintype, {}, "tintype", COMPLETION_VARIABLE).source()
-    show({"shell": shell, "script": script}, [Line(script)], as_json=as_json)
+    show({"shell": shell, "script": script}, [Script(script)], as_json=as_json)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Any
 
 from tintype.cli.output import Block, Line, Table
 from tintype.cli.progress import counts, duration
+from tintype.core import safe_yaml
 
 Document = Mapping[str, Any]
 
@@ -18,7 +19,7 @@ def scan_blocks(document: Document) -> Iterator[Block]:
     changes = [
         f"{document[name]:,} {name}" for name in ("new", "changed", "moved", "gone", "unchanged") if document[name]
     ]
-    yield Line(f"{document['images']:,} images: {counts(document['status'])}")
+    yield Line(": ".join(filter(None, (f"{document['images']:,} images", counts(document["status"])))))
     yield Line(f"In this scan: {', '.join(changes) or 'nothing to do'}")
     if document["skipped"]:
         yield Line(f"Passed over: {counts(document['skipped'])}")
@@ -45,8 +46,9 @@ def info_blocks(document: Document) -> Iterator[Block]:
         if document.get(title):
             yield _counted(title, document[title])
     if cameras := document.get("cameras"):
-        rest = {name: cameras[name] for name in ("others", "unknown") if cameras[name]}
-        yield _counted("cameras", {**cameras["named"], **rest})
+        rest = [(words, f"{cameras[name]:,}") for name, words in _REST.items() if cameras[name]]
+        named = _counted("cameras", cameras["named"])
+        yield Table(named.title, named.columns, [*named.rows, *rest])
     if measures := document.get("measures"):
         rows = [
             (_title(name), *(f"{one[key]:.3g}" for key in ("mean", "lowest", "highest")))
@@ -56,6 +58,9 @@ def info_blocks(document: Document) -> Iterator[Block]:
         yield Table("Measures", ("", ">mean", ">lowest", ">highest"), rows)
     if document.get("skipped"):
         yield _counted("passed over", document["skipped"])
+
+
+_REST = {"others": "other cameras", "unknown": "unknown"}
 
 
 def _figures(document: Document) -> Iterator[tuple[str, str]]:
@@ -150,13 +155,13 @@ def config_blocks(document: Document) -> Iterator[Block]:
 
 
 def value_text(value: Any) -> str:
-    """A setting's value as the settings file has it."""
+    """A setting's value as a settings file has it; text in quotes where it would be read as something else."""
     import json
 
-    if isinstance(value, str):
-        return value
     if isinstance(value, list):
         return f"[{', '.join(value_text(entry) for entry in value)}]"
+    if isinstance(value, str) and safe_yaml.is_plain(value):
+        return value
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -68,9 +68,8 @@ def _png_raster(data: bytes, chunks: png.Chunks, side_px: int) -> Raster:
     image = PngImagePlugin.PngImageFile(io.BytesIO(data))
     image.load()
     width, height = image.size
-    if png.may_lack_rows(np.asarray(image.crop((0, max(0, height - 2), width, height)))) and not png.has_all_rows(
-        data, chunks
-    ):
+    last_rows = np.asarray(image.crop((0, max(0, height - 2), width, height)))
+    if png.may_lack_rows(last_rows) and not png.has_all_rows(data, chunks):
         raise damaged("rows of the picture are missing (the compressed data end too early)")
     return _raster(image, side_px, chunks.header.orientation, white=65_535)
 
@@ -90,7 +89,8 @@ def open_webp(data: bytes, limits: Limits) -> Opened:
 
 def open_avif(data: bytes, limits: Limits) -> Opened:
     image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
-    orientation = image.getexif().get(0x0112, 1)  # Pillow puts the container's own turn there
+    turn = image.getexif().get(0x0112)  # Pillow puts the container's own turn there
+    orientation = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
     check_size(*image.size, limits)
     check_memory(image.size[0] * image.size[1] * _AVIF_BYTES, limits)
     return _opened("avif", image, limits, frames=image.n_frames, orientation=orientation)
@@ -106,7 +106,9 @@ def open_bmp(data: bytes, limits: Limits) -> Opened:
 
 def open_ppm(data: bytes, limits: Limits) -> Opened:
     image = PpmImagePlugin.PpmImageFile(io.BytesIO(data))
-    return _opened("ppm", image, limits, white=None if image.mode == "F" else 65_535)
+    if image.mode == "F":
+        return _opened("ppm", image, limits)
+    return _opened("ppm", image, limits, color_mode="gray16" if image.mode == "I" else None, white=65_535)
 
 
 def open_psd(data: bytes, limits: Limits) -> Opened:
@@ -198,10 +200,12 @@ def _opened(
     *,
     frames: int = 1,
     orientation: int = 1,
+    color_mode: str | None = None,
     white: float | None = None,
 ) -> Opened:
     width, height = image.size
-    header = Header(name, width, height, frames, _MODES.get(image.mode, "gray16"), orientation)
+    mode = color_mode or _MODES.get(image.mode, "gray16")
+    header = Header(name, width, height, frames, mode, orientation)
     check_header(header, limits)
     return Opened(header, partial(_loaded_raster, image, orientation, white))
 

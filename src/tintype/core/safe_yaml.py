@@ -84,6 +84,15 @@ def parse(text: str, place: str) -> Node | None:
         raise _refused(place, 1, "not UTF-8 text") from error
 
 
+def is_plain(text: str) -> bool:
+    """Whether text, written without quotes, is read as that very text, in lists too."""
+    try:
+        node = parse(f"[{text}]", "")
+    except ConfigError:
+        return False
+    return node is not None and node.plain() == [text]
+
+
 def _bytes_of(path: Path) -> bytes:
     """At most MAX_BYTES of a regular file; a FIFO or a device is never waited for."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -18,7 +18,7 @@ from tintype.codec.limits import Limits
 from tintype.core.columns import DIGEST, ROW_COLUMNS, schema_of
 from tintype.core.errors import ImageError
 from tintype.sources.base import Item
-from tintype.stages.base import Batch, Pixels, Stage
+from tintype.stages.base import SHARED_SIDE_PX, Batch, Pixels, Stage
 
 DECODE_STATE = "_stage_decode"
 IMAGES_PER_BATCH = 32
@@ -52,8 +52,12 @@ class Work:
 
     @property
     def side_px(self) -> int:
-        """The smallest scale that all stages can live with."""
-        return max((run.stage.needs.side_px for run in self.stages if isinstance(run.stage.needs, Pixels)), default=1)
+        """The smallest scale that all stages can live with.
+
+        Never less than the one that ours share: what a stage finds must not depend on which others run.
+        """
+        sides = (run.stage.needs.side_px for run in self.stages if isinstance(run.stage.needs, Pixels))
+        return max((SHARED_SIDE_PX, *sides))
 
     @property
     def stage_schema(self) -> pa.Schema:

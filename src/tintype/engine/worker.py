@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from typing import Any, BinaryIO
 
-import cv2
 import pyarrow as pa
 
+from tintype.codec.threads import use_one_thread
 from tintype.core.errors import StorageFull
 from tintype.engine.known import KnownBytes
 from tintype.engine.messages import LENGTH, Setup, Slot, Task
@@ -29,7 +30,8 @@ def main() -> None:
     upwards = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between our frames
     downwards = sys.stdin.buffer
-    cv2.setNumThreads(1)
+    use_one_thread()
+    warnings.simplefilter("ignore")  # what a decoder warns of is no matter of the terminal's
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     setup = _receive(downwards)

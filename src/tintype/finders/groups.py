@@ -17,7 +17,7 @@ PAIRS_EACH = 32  # pairs with better images that an image is listed with, at mos
 
 # How far the same picture may be apart in 8-bit levels, in another size or compression: the mean hardly moves,
 # the ends of the histogram do. Measured; see decisions/0012-duplicate-search.md.
-_TOLERANCES = np.array([5, 24, 12, 24], np.int16)  # brightness, luma_p05, luma_p50, luma_p95
+_TOLERANCES = np.array([3, 20, 6, 20], np.int16)  # brightness, luma_p05, luma_p50, luma_p95
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def look_alikes(phash: NDArray[np.uint64], tones: NDArray[np.int16], reach: Reac
     levels = tones[sets.first]
 
     def accept(first: Rows, second: Rows, distance: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return (distance <= reach.alone) | _agree(levels[first], levels[second])
+        return (distance <= reach.alone) | tones_agree(levels[first], levels[second])
 
     near = near_pairs(phash[sets.first], max(reach.alone, reach.toned), phash_turns, accept, PAIRS_EACH)
     keeper = _keepers(len(levels), near.first, near.second, near.distance)
@@ -57,7 +57,8 @@ def look_alikes(phash: NDArray[np.uint64], tones: NDArray[np.int16], reach: Reac
     return LookAlikes(sets.first[keeper][sets.of], *pairs)
 
 
-def _agree(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.bool_]:
+def tones_agree(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Which pairs of (n, 4) tones may be those of one picture; unknown ones agree with nothing."""
     known = (a[:, 0] >= 0) & (b[:, 0] >= 0)
     return np.asarray(known & (np.abs(a - b) <= _TOLERANCES).all(axis=1))
 

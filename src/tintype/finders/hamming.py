@@ -22,8 +22,9 @@ Accept = Callable[[Rows, Rows, NDArray[np.uint8]], NDArray[np.bool_]]
 MAX_DISTANCE = 16  # past it, a quarter of the bits, the candidates are most of all pairs
 
 _SAMPLE = 16_384  # hashes that the cost of a plan is estimated on
-_SORT_COST = 250e-9  # seconds a hash and key, and seconds a candidate; measured at 1,000,000 hashes of 8 turns
+_SORT_COST = 250e-9  # seconds a hash and key, a candidate, and a key; measured at 1,000,000 hashes of 8 turns
 _COMPARE_COST = 12e-9
+_KEY_COST = 200e-6
 _MOST_KEYS = 800
 _GIANT = 4_096  # hashes with equal keys that are worth a search of their own
 _PENDING = 4_000_000  # found pairs that are held before they are sorted in
@@ -204,7 +205,7 @@ def _cost(turns: Hashes, masks: list[int]) -> float:
         lengths = np.unique(_aligned(sample, mask)[0], return_counts=True)[1].astype(np.float64)
         even = count**2 / 2 * len(turns) / 2.0 ** mask.bit_count()
         candidates += max(even, scale * float((lengths * (lengths - 1)).sum()) / 2)
-    return float(len(masks) * (count * _SORT_COST + candidates / len(tried) * _COMPARE_COST))
+    return float(len(masks) * (_KEY_COST + count * _SORT_COST + candidates / len(tried) * _COMPARE_COST))
 
 
 def _chunks(orbits: list[int], count: int) -> list[int]:

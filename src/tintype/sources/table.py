@@ -71,9 +71,12 @@ class TableSource:
     def shards(self) -> Iterator[Shard]:
         self._notes = Notes()
         layout, container = self._laid_out(), self._facts()
-        for name in layout.left_out:
-            self._notes.skipped["columns left out"] += 1
-            self._notes.problem(self._prefix, f"the column {shown(name)!r} is not kept as a label")
+        if layout.left_out:
+            self._notes.skipped["columns left out"] += len(layout.left_out)
+            names = ", ".join(repr(shown(name)) for name in layout.left_out[:5])
+            self._notes.problem(
+                self._prefix, f"columns that are not kept as labels: {names}" + ", …" * (len(layout.left_out) > 5)
+            )
         entries: list[Entry] = []
         with Beneath(self.path.parent) as files:
             for row in self._table().listed(layout, self._notes):

@@ -6,6 +6,7 @@ import os
 import stat
 import weakref
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from tintype.core.errors import SourceError
@@ -131,13 +132,21 @@ class GzipBytes:
         if not self._input and not self._fill():
             self._end("the gzip data is cut off")
             return
+        before = self._unpacker.copy()
         try:
             self._kept += self._unpacker.decompress(self._input, CHUNK)
+            self._input = self._unpacker.unconsumed_tail
         except zlib.error:
-            self._end("the gzip data is damaged")
-            return
-        self._input = self._unpacker.unconsumed_tail
+            self._save_rest(before)
         self._check_size()
+
+    def _save_rest(self, unpacker: zlib._Decompress) -> None:
+        """Take what can be unpacked before the damage, in small steps: what a failing step gave is lost."""
+        self._end("the gzip data is damaged")
+        with suppress(zlib.error):
+            while part := unpacker.decompress(self._input, 512):
+                self._kept += part
+                self._input = unpacker.unconsumed_tail
 
     def _fill(self) -> bool:
         self._input = os.pread(self._handle, CHUNK, self._packed)

@@ -144,9 +144,9 @@ def _texture(luma: NDArray[np.uint8]) -> tuple[float, float, float]:
 
 
 def _laplacian_variance(luma: NDArray[np.uint8]) -> float:
-    laplacian = cv2.Laplacian(luma, cv2.CV_16S)
-    mean = cv2.sumElems(laplacian)[0] / laplacian.size
-    return float(cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size - mean**2)
+    laplacian: NDArray[np.int16] = cv2.Laplacian(luma, cv2.CV_16S)
+    mean = float(cv2.sumElems(laplacian)[0]) / laplacian.size
+    return max(0.0, float(cv2.norm(laplacian, cv2.NORM_L2SQR)) / laplacian.size - mean**2)
 
 
 def _noise_sigma(luma: NDArray[np.uint8]) -> float:
@@ -195,7 +195,7 @@ def _differences(luma: NDArray[np.uint8], down: int, across: int) -> tuple[float
     |x₂ - 2x₁ + x₀|² is on average 4·|x₁ - x₀|² - |x₂ - x₀|², so two norms of shifted images do.
     """
     near = _mean_square(luma, down, across)
-    return near, 4 * near - _mean_square(luma, 2 * down, 2 * across)
+    return near, max(0.0, 4 * near - _mean_square(luma, 2 * down, 2 * across))  # borders weigh in a tiny image
 
 
 def _mean_square(luma: NDArray[np.uint8], down: int, across: int) -> float:
