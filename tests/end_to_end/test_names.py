@@ -65,7 +65,7 @@ class Tags(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.scripts += tag == "script"
+        self.scripts += tag == "script" and dict(attrs).get("type") in (None, "text/javascript", "module")
         self.handlers += [(tag, name) for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data: str) -> None:

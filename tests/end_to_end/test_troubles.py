@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_read_is_said_and_its_rows_are_kept(
     assert ran.json["images"] == 30
     assert ran.json["gone"] == 0
     assert [problem["uri"] for problem in ran.json["problems"]] == ["folder 1/"]
-    assert "Permission denied" in ran.json["problems"][0]["reason"]
+    assert "permission denied" in ran.json["problems"][0]["reason"]
 
 
 def test_a_file_that_cannot_be_read_has_a_row_and_is_tried_again(tintype: Tintype, root: Path, tmp_path: Path) -> None:

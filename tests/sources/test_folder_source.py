@@ -287,6 +287,22 @@ def test_a_disk_error_while_listing_is_noted(tmp_path, monkeypatch):
     )
 
 
+def test_a_root_that_cannot_be_listed_is_one_line(open_folder):
+    root = tree(open_folder / "root", "a.jpg")
+    root.chmod(0)
+    output = as_nobody(
+        root,
+        """
+        try:
+            list(FolderSource(Path(sys.argv[1])).shards())
+        except Exception as error:
+            print(type(error).__name__, error)
+        """,
+    )
+    root.chmod(0o755)
+    assert output == f"SourceError {root}: cannot be read as a folder: permission denied\n"
+
+
 def listed(root):
     source = FolderSource(root)
     return source, list(source.shards())

@@ -3,7 +3,6 @@
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core.errors import PluginError
+from tintype.core.plugins import Plugins
 from tintype.stages import registry
 from tintype.stages.base import Stage
 from tintype.stages.quality import STAGE as QUALITY
@@ -27,12 +27,11 @@ STAGE = Stage("%s", 1, (), Bytes(), Settings, compute)
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on the import path that plug-ins can be installed in; the registry looks anew in it and after it."""
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the import path that plug-ins can be installed in; the registry looks anew."""
     monkeypatch.syspath_prepend(tmp_path)
-    registry._installed.cache_clear()
-    yield tmp_path
-    registry._installed.cache_clear()
+    monkeypatch.setattr(registry, "PLUGINS", Plugins("stage"))
+    return tmp_path
 
 
 def install(site: Path, package: str, name: str, module: str, attribute: str = "STAGE", stage_name: str = "") -> None:

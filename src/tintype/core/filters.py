@@ -51,7 +51,7 @@ from tintype.core.names import shown
 __all__ = ["Expression", "columns_of", "parse", "to_arrow", "to_sql", "to_text"]
 
 MAX_LENGTH = 10_000  # characters
-MAX_DEPTH = 12  # of parentheses and "not"; the table's own parser takes exponential time in deeper ones
+MAX_DEPTH = 12  # of parentheses and "not"; the table's own parser gives up at 24, or takes exponential time
 
 _TOKEN = re.compile(
     r"""\s*(?:

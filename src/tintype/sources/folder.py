@@ -54,14 +54,17 @@ class FolderSource:
     def shards(self) -> Iterator[Shard]:
         self._notes = Notes()
         rows = _Rows()
-        with self._opened() as files:
-            for folder, names in _Walk(files, self._notes, self.hidden, _ignores(self.ignore)):
-                try:
-                    rows.add(files.folder(folder.path), folder.prefix, names)
-                except OSError as error:
-                    _unseen(self._notes, folder.prefix, error)
-                while len(rows) >= ENTRIES_PER_SHARD:
-                    yield Shard(rows.take(ENTRIES_PER_SHARD))
+        try:
+            with Beneath(self.root) as files:
+                for folder, names in _Walk(files, self._notes, self.hidden, _ignores(self.ignore)):
+                    try:
+                        rows.add(files.folder(folder.path), folder.prefix, names)
+                    except OSError as error:
+                        _unseen(self._notes, folder.prefix, error)
+                    while len(rows) >= ENTRIES_PER_SHARD:
+                        yield Shard(rows.take(ENTRIES_PER_SHARD))
+        except OSError as error:
+            raise self._unreadable(error) from error
         if len(rows):
             yield Shard(rows.take(len(rows)))
 
@@ -78,7 +81,10 @@ class FolderSource:
         try:
             return Beneath(self.root)
         except OSError as error:
-            raise SourceError(f"{shown(self.place)}: cannot be read as a folder: {reason_of(error)}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> SourceError:
+        return SourceError(f"{shown(self.place)}: cannot be read as a folder: {reason_of(error)}")
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class _Walk:
                 names.extend(filter(None, (self._choose(handle, entry, path) for entry in entries)))
         except OSError as error:
             if not path:
-                raise SourceError(f"the folder cannot be listed: {reason_of(error)}") from error
+                raise
             _unseen(self._notes, prefix, error)
         return _Folder(path, prefix, sorted(_as_uris(names), reverse=True))
 
