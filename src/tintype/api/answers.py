@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from blake3 import blake3
 
 from tintype import __version__
 from tintype.api.places import Place, absolute
@@ -109,8 +110,20 @@ def _content(collection: Collection, config: Config | None) -> content.ReportCon
         problems=collection.problems,
         thumbnails=lambda uris: _thumbnails(collection, uris),
         version=__version__,
-        data_version=str(collection.version),
+        data_version=_mark_of_data(collection),
     )
+
+
+def _mark_of_data(collection: Collection) -> str:
+    """Twelve hexadecimal digits that change with the images and their names, and with nothing else.
+
+    The table's own version will not do: it depends on how many commits a scan took.
+    """
+    mark = blake3()
+    for batch in collection.batches(["uri", "digest"]):
+        for uri, digest in zip(batch["uri"].to_pylist(), batch["digest"].to_pylist(), strict=True):
+            mark.update(f"{uri}\n".encode() + (digest or b""))
+    return mark.hexdigest(6)
 
 
 _FACTS = ("uri", "format", "size_bytes", "width", "height", "taken_at", "camera_make", "camera_model", "mean_rgb")

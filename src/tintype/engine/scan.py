@@ -120,7 +120,7 @@ class _Scan:
         if committer.changed:
             self.draw("compacting", always=True)
             self.store.compact()
-            self.store.clean_up(KEEP_VERSIONS_S, held(self.layout.readers))
+        self.store.clean_up(KEEP_VERSIONS_S, held(self.layout.readers))
         self._empty_cache()
         self._remember_listing()
         self._complain(ledger)
