@@ -22,7 +22,7 @@ def digest(number: int) -> bytes:
 
 
 def collection(*rows: dict[str, Any]) -> pa.Table:
-    """A table of these rows with the types that a scan gives; ok, not empty, and each with its own bytes unless said."""
+    """A table of these rows with the types that a scan gives; ok, not empty, each with its own bytes unless said."""
     full = [
         {"uri": f"{at:05d}.jpg", "digest": digest(at), "status": "ok", "size_bytes": 1_000, "width": 100, "height": 100}
         | row

@@ -23,9 +23,9 @@ from tintype.finders import registry
 from tintype.finders.base import Finder, Inputs, StoreColumns
 from tintype.finders.duplicates import Duplicates
 from tintype.finders.issues import Issues
-from tintype.report import content
-from tintype.report.page import write_report
-from tintype.report.summary import COLUMNS, Summary, camera_name, summary
+from tintype.reports import content
+from tintype.reports.page import write_report
+from tintype.reports.summary import COLUMNS, Summary, camera_name, summary
 from tintype.store.collection import Collection
 
 _STATUS = Reference("status", pa.string())

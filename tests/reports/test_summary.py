@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tintype.report import summary as room
-from tintype.report.summary import camera_name, summary
+from tintype.reports import summary as room
+from tintype.reports.summary import camera_name, summary
 
 SCHEMA = pa.schema(
     [

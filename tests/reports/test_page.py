@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from report_makers import figures, jpeg, picture, read, report_of
 
 from tintype.core.names import shown
-from tintype.report.content import Bounds, Failure, Group, Issue, Member, ReportContent
-from tintype.report.page import render
-from tintype.report.summary import summary
+from tintype.reports.content import Bounds, Failure, Group, Issue, Member, ReportContent
+from tintype.reports.page import render
+from tintype.reports.summary import summary
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.jpg",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tintype.core.names import shown
-from tintype.report import words
-from tintype.report.content import Bounds, Failure, Group, Issue, Member, Picture
+from tintype.reports import words
+from tintype.reports.content import Bounds, Failure, Group, Issue, Member, Picture
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pyarrow as pa
 from PIL import Image
 
-from tintype.report.content import Failure, Group, Issue, Member, Picture, ReportContent
-from tintype.report.summary import Summary, summary
+from tintype.reports.content import Failure, Group, Issue, Member, Picture, ReportContent
+from tintype.reports.summary import Summary, summary
 
 
 def jpeg(color: tuple[int, int, int] = (180, 90, 40), side_px: int = 32) -> bytes:

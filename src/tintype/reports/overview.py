@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tintype.report import charts, words
-from tintype.report.summary import MEASURES, Bin, Histogram, Summary, Tally
+from tintype.reports import charts, words
+from tintype.reports.summary import MEASURES, Bin, Histogram, Summary, Tally
 
 _WIDEST_YEARS = 60  # years from the first to the last that still get a bar each, empty ones too
 

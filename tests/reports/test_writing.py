@@ -11,7 +11,7 @@ import pytest
 from report_makers import report_of
 
 from tintype.core.errors import StorageFull, TintypeError, UsageError
-from tintype.report.page import render, write_report
+from tintype.reports.page import render, write_report
 
 
 def test_writes_the_page_and_nothing_else(tmp_path: Path) -> None:

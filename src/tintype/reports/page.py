@@ -15,9 +15,9 @@ from markupsafe import Markup
 from tintype.core.errors import TintypeError, UsageError
 from tintype.core.names import shown
 from tintype.core.platform import write_atomically
-from tintype.report import overview, words
-from tintype.report.content import Bounds, ReportContent
-from tintype.report.shots import (
+from tintype.reports import overview, words
+from tintype.reports.content import Bounds, ReportContent
+from tintype.reports.shots import (
     Shot,
     shot,
     status_totals,
@@ -26,7 +26,7 @@ from tintype.report.shots import (
     view_issues,
     view_problems,
 )
-from tintype.report.thumbnails import collect, spread, woven
+from tintype.reports.thumbnails import collect, spread, woven
 
 _HERE = Path(__file__).resolve().parent
 _MARK = b'<!doctype html>\n<html lang="en" data-made-by="tintype">'

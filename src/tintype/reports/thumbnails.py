@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from tintype.report.content import Thumbnails
+from tintype.reports.content import Thumbnails
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.report import charts, words
-from tintype.report.thumbnails import spread, woven
+from tintype.reports import charts, words
+from tintype.reports.thumbnails import spread, woven
 
 
 @pytest.mark.parametrize(

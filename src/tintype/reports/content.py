@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tintype.report.summary import Summary
+from tintype.reports.summary import Summary
 
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
 """JPEG bytes by uri, for those of the uris that have a thumbnail."""
