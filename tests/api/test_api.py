@@ -169,3 +169,21 @@ def test_the_projects_settings_hold_for_a_scan(root: Path) -> None:
     assert "sharpness" not in photos.columns
     assert not any(uri.startswith("folder 1/") for uri in photos.table(["uri"])["uri"].to_pylist())
     assert photos.skipped["ignored"] == 1
+
+
+def test_labels_keep_their_types_and_what_does_not_fit_is_kept_and_counted(tmp_path: Path) -> None:
+    def table(labels: list[object]) -> None:
+        rows = [{"image": {"bytes": encoded(scene(n)), "path": None}, "数": label} for n, label in enumerate(labels)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+
+    table([1, 2, 3])
+    photos = tintype.scan(tmp_path / "t.parquet")
+    (name,) = [column for column in photos.columns if column.startswith("label_") and column != "label_rest"]
+    assert photos.table([name])[name].to_pylist() == [1, 2, 3]
+    table(["4", "five", "6"])
+    photos = tintype.scan(tmp_path / "t.parquet")
+    assert photos.last_scan is not None
+    assert photos.schema.field(name).type == pa.int64()
+    rows = photos.table([name, "label_rest"]).to_pylist()
+    assert sum(row["label_rest"] is not None for row in rows) == photos.last_scan.label_rest
+    assert "five" in rows[1]["label_rest"]

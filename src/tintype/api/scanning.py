@@ -11,6 +11,7 @@ import pyarrow as pa
 from tintype.api.places import Place, absolute, collection_place, existing
 from tintype.api.settings import config_for
 from tintype.core.checks import Check
+from tintype.core.columns import Column
 from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
 from tintype.core.platform import available_cpus, full_disk_is_said, network_file_system
 from tintype.core.progress import Progress
@@ -19,7 +20,7 @@ from tintype.engine.checks import check_collection
 from tintype.engine.prepare import work_of
 from tintype.engine.scan import locked
 from tintype.engine.scan import scan as run_scan
-from tintype.sources.base import Source
+from tintype.sources.base import HasLabels, Source
 from tintype.sources.resolve import resolve
 from tintype.sources.several import SeveralSources
 from tintype.store import trust as trusted
@@ -51,10 +52,13 @@ def scan(
     layout = Layout(collection_place(places, collection))
     settings = config if config is not None else config_for(places, layout)
     source = _source(places, settings)
-    work = work_of(source, stages if stages is not None else settings.scan.stages, settings.get, settings.limits)
+    chosen = stages if stages is not None else settings.scan.stages
+    work = work_of(source, chosen, settings.get, settings.limits)
     _make_folder(layout)
     with locked(layout):
         store = _store_for_writing(layout, places, work.schema)
+        source = _with_known_labels(source, store.schema)
+        work = work_of(source, chosen, settings.get, settings.limits)
         count = workers or settings.scan.workers or available_cpus()
         summary = run_scan(source, store, layout, work, count, progress)
     opened = Collection.open(layout.place)
@@ -84,6 +88,20 @@ def _source(places: Sequence[str], settings: Config) -> Source:
     for place in places:
         found += resolve(place, ignore=settings.scan.ignore, hidden=settings.scan.hidden)
     return found[0] if len(found) == 1 else SeveralSources(tuple(found))
+
+
+def _with_known_labels(source: Source, known: pa.Schema) -> Source:
+    """The source with the label types that the collection has: they were fixed when it was first scanned."""
+    if not isinstance(source, HasLabels):
+        return source
+    fresh = {column.name: column for column in source.labels}
+    fixed = [
+        Column(field.name, field.type, None, (field.metadata or {}).get(b"label", b"").decode())
+        for field in known
+        if field.name.startswith("label_")
+    ]
+    names = {column.name for column in fixed}
+    return source.with_labels((*fixed, *(column for name, column in fresh.items() if name not in names)))
 
 
 def _make_folder(layout: Layout) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from blake3 import blake3
+
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -24,10 +26,13 @@ def path_from_uri(uri: str) -> bytes:
 
 
 def label_column(name: str) -> str:
-    """Column for a label that a user brings: `label_` and a slug of its name."""
+    """Column for a label that a user brings: `label_` and a slug of its name.
+
+    A name with no letter or digit of ASCII, say a Chinese one, becomes the BLAKE3 of its UTF-8 in 12 digits.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = _SLUG.sub("_", plain).strip("_")
-    return f"label_{slug or 'unnamed'}"
+    return f"label_{slug or blake3(name.encode('utf-8', 'surrogatepass')).hexdigest(6)}"
 
 
 def shown(text: str) -> str:

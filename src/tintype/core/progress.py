@@ -36,6 +36,7 @@ class ScanSummary:
     updated: int
     skipped: Mapping[str, int]
     problems: list[tuple[str, str]]
+    label_rest: int  # images with label values that did not fit their columns; they are kept in `label_rest`
     seconds: float
     images_per_second: float
     cpu_seconds: float
@@ -56,6 +57,7 @@ class ScanSummary:
             "unchanged": self.unchanged,
             "updated": self.updated,
             "skipped": dict(sorted(self.skipped.items())),
+            "label_rest": self.label_rest,
             "problems": [{"uri": uri, "reason": reason} for uri, reason in self.problems],
             "seconds": round(self.seconds, 3),
             "images_per_second": round(self.images_per_second, 1),

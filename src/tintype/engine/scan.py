@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tintype.core.errors import CollectionLocked, WorkerFailed
-from tintype.core.expressions import In, Reference
+from tintype.core.expressions import In, IsNull, Not, Reference
 from tintype.core.platform import FileLock, child_cpu_seconds, full_disk_is_said, write_atomically
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
@@ -28,6 +28,7 @@ from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates
 from tintype.engine.progress import Meter
 from tintype.engine.rows import DECODE_STATE, Work
 from tintype.sources.base import Source
+from tintype.sources.labels import REST
 from tintype.store.base import Store
 from tintype.store.layout import Layout
 from tintype.store.versions import held
@@ -233,6 +234,7 @@ class _Scan:
             updated=self.updated,
             skipped=dict(notes.skipped),
             problems=list(notes.problems),
+            label_rest=self._count_label_rest(),
             seconds=seconds,
             images_per_second=self.meter.done / seconds if seconds else 0.0,
             cpu_seconds=child_cpu_seconds() - self.cpu_begin,
@@ -240,6 +242,11 @@ class _Scan:
             bottleneck=bottleneck,
             advice=_ADVICE.get(bottleneck or ""),
         )
+
+    def _count_label_rest(self) -> int:
+        if REST.name not in self.store.schema.names:
+            return 0
+        return self.store.count(Not(IsNull(Reference(REST.name, pa.string()))))
 
 
 _ADVICE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -139,3 +139,10 @@ class Source(Protocol):
     def open(self, uri: str) -> BinaryIO:
         """The bytes of one image. Raises ImageError where it is gone or cannot be read."""
         ...
+
+
+@runtime_checkable
+class HasLabels(Source, Protocol):
+    """A source whose label columns can be fixed from outside."""
+
+    def with_labels(self, labels: tuple[Column, ...]) -> Source: ...

@@ -205,11 +205,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_picture(kind: pa.DataType) -> bool:
-    """The struct of `bytes` and `path` that the library `datasets` writes."""
+    """The struct of `bytes` and `path` that the library `datasets` writes; of paths that are all null too."""
     if not pa.types.is_struct(kind):
         return False
     fields = {field.name: field.type for field in kind}
-    return set(fields) == {"bytes", "path"} and _is_bytes(fields["bytes"]) and _is_text(fields["path"])
+    if set(fields) != {"bytes", "path"} or not _is_bytes(fields["bytes"]):
+        return False
+    return _is_text(fields["path"]) or pa.types.is_null(fields["path"])
 
 
 def _is_kept(kind: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -16,20 +16,13 @@ import pyarrow as pa
 from tintype.core.columns import Column
 from tintype.core.errors import ImageError, SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.base import ENTRIES, Item, Notes, Shard, Source
+from tintype.sources.base import ENTRIES, HasLabels, Item, Notes, Shard, Source
 from tintype.sources.folder import FolderSource
 from tintype.sources.labels import union
 from tintype.sources.tar import TarSource
 
 TARS_ASKED = 16
 """How many of many tars, evenly spread, are looked into for the types of the labels."""
-
-
-@runtime_checkable
-class HasLabels(Protocol):
-    """A source whose label columns can be fixed from outside."""
-
-    def with_labels(self, labels: tuple[Column, ...]) -> Source: ...
 
 
 @dataclass(frozen=True)
