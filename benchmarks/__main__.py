@@ -1,14 +1,14 @@
-"""Runs all benchmarks and prints one table; `--write` keeps it in benchmarks/RESULTS.md."""
+"""Runs all benchmarks and prints their tables; `--write` keeps them in benchmarks/RESULTS.md."""
 
 from __future__ import annotations
 
 import datetime as dt
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import install_size, large_images, memory, rescan, scan, workers
+from benchmarks import duplicates_million, install_size, large_images, memory, rescan, scan, workers
 from benchmarks.figures import Figure, table
 from benchmarks.measure import load_average, machine, use_two_cores
 from benchmarks.options import Options, chosen_options, parser
@@ -20,52 +20,53 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "workers": workers.measure,
     "memory": memory.measure,
     "rescan": rescan.measure,
+    "duplicates_million": duplicates_million.measure,
     "install_size": install_size.measure,
 }
 HEAD = """# What Tintype costs
 
-Made by `{command}` on {day}, {minutes:.0f} minutes, load average {load:.2f} before.
-
-{machine}.
-
-CPU is user and system time of all processes; commands take turns and medians of {runs} runs count. Files
-lie in the page cache. Every ratio is of figures from the same run. Inputs: `python -m benchmarks.corpus`.
+CPU is user and system time of all processes of a command. Commands take turns, and medians count. Files lie in the
+page cache. Every ratio is of figures from the same run. `python -m benchmarks.corpus` makes the inputs.
 """
 
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--only", action="append", choices=list(BENCHMARKS), help="this one; may come again"
-    )
+    arguments.add_argument("--only", action="append", choices=list(BENCHMARKS), help="this one; may come again")
     arguments.add_argument("--write", action="store_true", help="keep the figures in benchmarks/RESULTS.md")
     given = arguments.parse_args()
     use_two_cores()
-    text = _measured(chosen_options(given), given.only or list(BENCHMARKS))
-    print(text)
-    if given.write:
-        RESULTS.write_text(text, encoding="utf-8")
-
-
-def _measured(options: Options, names: list[str]) -> str:
-    began, load = time.perf_counter(), load_average()
-    sections = []
-    for name in names:
+    for name in given.only or BENCHMARKS:
         print(f"measuring {name}", file=sys.stderr, flush=True)
-        sections.append(f"## {name}\n\n{_doc(name)}\n\n{table(BENCHMARKS[name](options))}\n")
-    head = HEAD.format(
-        command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
-        day=dt.datetime.now(dt.UTC).date(),
-        minutes=(time.perf_counter() - began) / 60,
-        load=load,
-        machine=machine(),
-        runs=options.runs,
-    )
-    return "\n".join([head, *sections])
+        section = _section(name, chosen_options(given))
+        print(section, flush=True)
+        if given.write:
+            _keep(name, section)
 
 
-def _doc(name: str) -> str:
-    return (sys.modules[f"benchmarks.{name}"].__doc__ or "").strip()
+def _section(name: str, options: Options) -> str:
+    began, load = time.perf_counter(), load_average()
+    figures = table(BENCHMARKS[name](options))
+    minutes = (time.perf_counter() - began) / 60
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    day = dt.datetime.now(dt.UTC).date()
+    circumstances = f"`{command}`, {day}, {minutes:.0f} minutes, load average {load:.2f} before; {machine()}."
+    about = (sys.modules[f"benchmarks.{name}"].__doc__ or "").strip()
+    return f"## {name}\n\n{about}\n\n{figures}\n\n{circumstances}\n"
+
+
+def _keep(name: str, section: str) -> None:
+    """Put one section into the results; those of the others stay."""
+    sections: dict[str, str] = {**_kept(), name: section}
+    ordered = [sections[known] for known in BENCHMARKS if known in sections]
+    RESULTS.write_text("\n".join([HEAD, *ordered]), encoding="utf-8")
+
+
+def _kept() -> Mapping[str, str]:
+    if not RESULTS.exists():
+        return {}
+    _, *sections = RESULTS.read_text(encoding="utf-8").split("\n## ")
+    return {section.split("\n")[0]: f"## {section.strip()}\n" for section in sections}
 
 
 if __name__ == "__main__":

@@ -89,9 +89,7 @@ def _edited(source: Path, chance: random.Random) -> bytes:
     for enhancer in (ImageEnhance.Color, ImageEnhance.Brightness, ImageEnhance.Contrast):
         image = enhancer(image).enhance(chance.uniform(0.95, 1.05))
     out = io.BytesIO()
-    image.save(
-        out, "JPEG", quality=chance.randint(92, 96), subsampling=sampling if sampling >= 0 else 0, exif=exif
-    )
+    image.save(out, "JPEG", quality=chance.randint(92, 96), subsampling=sampling if sampling >= 0 else 0, exif=exif)
     return out.getvalue()
 
 

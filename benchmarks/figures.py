@@ -34,6 +34,11 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(head + [_line(figure) for figure in figures])
 
 
+def spread(values: Sequence[float]) -> str:
+    """The smallest and the largest of some values, in words."""
+    return f"{min(values):.3g} to {max(values):.3g}"
+
+
 def _line(figure: Figure) -> str:
     words = {True: "yes", False: "**no**", None: ""}
     bound = "" if figure.bound is None else f"{figure.sense} {_number(figure.bound)}"

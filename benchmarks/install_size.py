@@ -25,11 +25,7 @@ def measure(options: Options) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="tintype-install-") as place:
         parts = _parts(_installed(Path(place)))
     largest = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in parts.most_common(SHOWN_PARTS))
-    return [
-        Figure(
-            "installed size of the core", parts.total() / 1e6, "MB", BOUND_MB, detail=f"largest: {largest}"
-        )
-    ]
+    return [Figure("installed size of the core", parts.total() / 1e6, "MB", BOUND_MB, detail=f"largest: {largest}")]
 
 
 def _installed(place: Path) -> Path:

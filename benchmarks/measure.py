@@ -20,9 +20,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"  # inputs; ignored by git
 MEMORY_SAMPLE_S = 0.05
-PR_SET_CHILD_SUBREAPER = (
-    36  # of prctl(2): orphans of the tree become our children, so that their CPU is counted
-)
+PR_SET_CHILD_SUBREAPER = 36  # of prctl(2): orphans of the tree become our children, so that their CPU is counted
 SHOWN_VERSIONS = ("tintype", "numpy", "pyarrow", "pylance", "opencv-python-headless", "simplejpeg", "pillow")
 
 

@@ -25,13 +25,9 @@ class Options:
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
-    made.add_argument(
-        "--quick", action="store_true", help="small inputs, for a first look: bounds mean little"
-    )
+    made.add_argument("--quick", action="store_true", help="small inputs, for a first look: bounds mean little")
     made.add_argument("--runs", type=int, default=3, help="of each command; the median counts")
-    made.add_argument(
-        "--with", dest="named", action="append", default=[], help="a peer that only runs by name"
-    )
+    made.add_argument("--with", dest="named", action="append", default=[], help="a peer that only runs by name")
     made.add_argument("--tintype", default=str(Path(sys.executable).with_name("tintype")), help="the command")
     return made
 

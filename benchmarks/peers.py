@@ -158,9 +158,7 @@ def _write_stand_ins(site_packages: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--with", dest="named", action="append", default=[], help="a peer that only runs by name"
-    )
+    parser.add_argument("--with", dest="named", action="append", default=[], help="a peer that only runs by name")
     parser.add_argument("--images", type=int, default=500)
     options = parser.parse_args()
     folder = photos(options.images)

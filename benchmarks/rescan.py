@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.corpus import tiny_tree
 from benchmarks.figures import Figure
-from benchmarks.measure import Cost, run
+from benchmarks.measure import Cost, median, run
 from benchmarks.options import Options, report
 from benchmarks.scan import check_all_ok, interleaved, own_state, scan_command
 
@@ -39,7 +39,7 @@ def _rescan(options: Options) -> list[Figure]:
     try:
         first = {tree: _scan(options, tree, state) for tree in (many, few)}
         check_all_ok(first[many], count)
-        costs = interleaved(
+        runs = interleaved(
             {
                 "rescan": lambda: _scan(options, many, state),
                 "walk": lambda: run([sys.executable, "-c", WALK, str(many)]),
@@ -50,6 +50,7 @@ def _rescan(options: Options) -> list[Figure]:
         )
     finally:
         shutil.rmtree(state, ignore_errors=True)
+    costs = {name: median(found) for name, found in runs.items()}
     return _figures(costs, count, first[many])
 
 
@@ -62,9 +63,7 @@ def _figures(costs: dict[str, Cost], count: int, first: Cost) -> list[Figure]:
     bare_rescan_s = rescan.wall_s - costs["rescan few"].wall_s
     bare_walk_s = walk.wall_s - costs["walk few"].wall_s
     return [
-        Figure(
-            f"first scan of {count:,} tiny files", first.wall_s, "s", detail=f"{first.cpu_s:.1f} s of CPU"
-        ),
+        Figure(f"first scan of {count:,} tiny files", first.wall_s, "s", detail=f"{first.cpu_s:.1f} s of CPU"),
         Figure("rescan, nothing changed", rescan.wall_s, "s", detail=f"{rescan.cpu_s:.2f} s of CPU"),
         Figure("bare walk with os.stat", walk.wall_s, "s", detail=f"{walk.cpu_s:.2f} s of CPU"),
         Figure(
@@ -85,7 +84,7 @@ def _figures(costs: dict[str, Cost], count: int, first: Cost) -> list[Figure]:
 
 
 def _help(options: Options) -> Figure:
-    cost = interleaved({"help": lambda: run([*options.tintype, "--help"])}, HELP_RUNS)["help"]
+    cost = median([run([*options.tintype, "--help"]) for _ in range(HELP_RUNS)])
     return Figure("`tintype --help`", cost.wall_s, "s", HELP_BOUND_S, detail=f"median of {HELP_RUNS}")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from benchmarks.corpus import photos
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, spread
 from benchmarks.measure import Cost, median, run
 from benchmarks.options import Options, report
 from benchmarks.peers import chosen, install, run_job, version
@@ -22,9 +23,7 @@ def fresh_scan(options: Options, folder: Path, *, workers: int = 2, watch_memory
     """Scan into a collection that is thrown away. Raises RuntimeError unless all images are ok."""
     state = Path(tempfile.mkdtemp(prefix="tintype-bench-"))
     try:
-        cost = run(
-            scan_command(options, folder, state, workers), env=own_state(state), watch_memory=watch_memory
-        )
+        cost = run(scan_command(options, folder, state, workers), env=own_state(state), watch_memory=watch_memory)
         check_all_ok(cost, sum(path.is_file() for path in folder.rglob("*")))
         return cost
     finally:
@@ -72,32 +71,35 @@ def measure(options: Options) -> list[Figure]:
     return figures
 
 
-def interleaved(jobs: dict[str, Callable[[], Cost]], runs: int) -> dict[str, Cost]:
-    """Medians of runs that take turns (A B A B …), so that what else the machine does weighs on all alike."""
+def interleaved(jobs: dict[str, Callable[[], Cost]], runs: int) -> dict[str, list[Cost]]:
+    """The costs of jobs that take turns (A B A B …), so that what else the machine does weighs on all alike."""
     costs: dict[str, list[Cost]] = {name: [] for name in jobs}
     for _ in range(runs):
         for name, job in jobs.items():
             costs[name].append(job())
-    return {name: median(found) for name, found in costs.items()}
+    return costs
 
 
-def _figures(costs: dict[str, Cost], images: int) -> list[Figure]:
-    ours = costs["tintype"]
-    figures = [_per_image("tintype scan", ours, images)]
-    for name, theirs in costs.items():
-        if name == "tintype":
-            continue
-        bound = FASTDUP_BOUNDS.get(images) if name.startswith("fastdup") else None
-        figures.append(_per_image(name, theirs, images))
-        figures.append(
-            Figure(f"scan's CPU / {name}'s, {images:,} images", ours.cpu_s / theirs.cpu_s, "", bound)
-        )
+def _figures(costs: dict[str, list[Cost]], images: int) -> list[Figure]:
+    figures = [_per_image("tintype scan", costs["tintype"], images)]
+    for name in costs:
+        if name != "tintype":
+            bound = FASTDUP_BOUNDS.get(images) if name.startswith("fastdup") else None
+            figures += [_per_image(name, costs[name], images), _ratio(name, costs, images, bound)]
     return figures
 
 
-def _per_image(name: str, cost: Cost, images: int) -> Figure:
-    detail = f"{cost.cpu_s:.1f} s of CPU, {cost.wall_s:.1f} s by the clock"
-    return Figure(f"{name}, {images:,} images", 1000 * cost.cpu_s / images, "ms CPU/image", detail=detail)
+def _per_image(name: str, costs: list[Cost], images: int) -> Figure:
+    middle = median(costs)
+    cpu_s = spread([cost.cpu_s for cost in costs])
+    detail = f"{cpu_s} s of CPU, {middle.wall_s:.1f} s by the clock"
+    return Figure(f"{name}, {images:,} images", 1000 * middle.cpu_s / images, "ms CPU/image", detail=detail)
+
+
+def _ratio(name: str, costs: dict[str, list[Cost]], images: int, bound: float | None) -> Figure:
+    rounds = [ours.cpu_s / theirs.cpu_s for ours, theirs in zip(costs["tintype"], costs[name], strict=True)]
+    detail = f"median of the rounds, {spread(rounds)}"
+    return Figure(f"scan's CPU / {name}'s, {images:,} images", statistics.median(rounds), "", bound, detail=detail)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.corpus import photos
 from benchmarks.figures import Figure
-from benchmarks.measure import load_average
+from benchmarks.measure import load_average, median
 from benchmarks.options import Options, report
 from benchmarks.scan import fresh_scan, interleaved
 
@@ -15,14 +15,14 @@ def measure(options: Options) -> list[Figure]:
     images = 500 if options.quick else 5000
     folder = photos(images)
     load = load_average()
-    costs = interleaved(
+    runs = interleaved(
         {
             "one": lambda: fresh_scan(options, folder, workers=1),
             "two": lambda: fresh_scan(options, folder, workers=2),
         },
         options.runs,
     )
-    one, two = images / costs["one"].wall_s, images / costs["two"].wall_s
+    one, two = (images / median(runs[name]).wall_s for name in ("one", "two"))
     started = f"start-up included; load average before {load:.2f}"
     return [
         Figure(f"one worker, {images:,} images", one, "images/s", detail=started),

@@ -3,12 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tintype.core.version import VERSION
+
 if TYPE_CHECKING:
     from tintype.api import config, duplicates, info, issues, open, report, scan, trust
     from tintype.core.errors import TintypeError
     from tintype.store.collection import Collection
 
-__version__ = "0.1.0"
+
+__version__ = VERSION
 
 _HOMES = {
     "Collection": "tintype.store.collection",

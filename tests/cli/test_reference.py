@@ -36,9 +36,9 @@ def test_the_page_holds_every_command_option_and_exit_code():
 def test_a_setting_has_its_variable_type_default_and_comment():
     page = settings_page({"colors": Colors})
     assert "## colors\n\nWhat counts as gray.\n" in page
-    assert "| `colors.gray_below`<br>`TINTYPE_COLORS_GRAY_BELOW` | `float` | `4.0` | in units of colorfulness |" in page
-    assert r"| `colors.mark`<br>`TINTYPE_COLORS_MARK` | `str` | `'#\|'` | what stands beside it \| or not |" in page
-    assert r"| `colors.plain`<br>`TINTYPE_COLORS_PLAIN` | `int \| None` | `None` |  |" in page
+    assert "| `colors.gray_below`<br>`TINTYPE_COLORS_GRAY_BELOW` | number | `4.0` | in units of colorfulness |" in page
+    assert r"| `colors.mark`<br>`TINTYPE_COLORS_MARK` | text | `"  # \|"` | what stands beside it \| or not |" in page
+    assert r"| `colors.plain`<br>`TINTYPE_COLORS_PLAIN` | whole number or null | `null` |  |" in page
 
 
 def test_every_setting_stands_on_the_page(tmp_path):

@@ -178,3 +178,11 @@ def test_a_jpeg_after_fill_bytes_and_comments_is_the_same_picture():
     sound = saved(scene(), "JPEG", quality=90)
     comments = b"\xff\xfe\x00\x05abc" * 200
     assert psnr(decoded(sound[:2] + b"\xff" * 500 + comments + sound[2:]).rgb, decoded(sound).rgb) == float("inf")
+
+
+@pytest.mark.parametrize("kept", [2, 11, 12, 40])
+def test_a_jpeg_2000_that_ends_in_its_first_tile_is_damaged(kept: int) -> None:
+    """OpenJPEG decodes one that ends right after the marker of its first tile to black, without an error."""
+    whole = FILES["jp2"]
+    cut = whole[: whole.rindex(b"\xff\x90") + kept]
+    assert verdict(cut)[0] == "damaged"

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 from blake3 import blake3
 
-from tintype import __version__
 from tintype.api.places import Place, absolute
 from tintype.api.settings import config as read_config
 from tintype.core.columns import STATUSES
 from tintype.core.errors import TintypeError
 from tintype.core.expressions import Compare, In, Not, Reference
 from tintype.core.settings import Config
+from tintype.core.version import VERSION
 from tintype.finders import registry
 from tintype.finders.base import Finder, Inputs, StoreColumns
 from tintype.finders.duplicates import Duplicates
@@ -75,7 +75,7 @@ def _settings(collection: Collection, config: Config | None) -> Config:
 
 def _found(collection: Collection, finder: Finder, settings: Any) -> pa.Table:
     """The findings of the present data, from the collection where they are kept and still hold."""
-    facts = {"settings": json.dumps(dataclasses.asdict(settings), sort_keys=True), "tintype": __version__}
+    facts = {"settings": json.dumps(dataclasses.asdict(settings), sort_keys=True), "tintype": VERSION}
     kept = _kept(collection, finder, facts) if collection.is_trusted else None
     if kept is not None:
         return kept
@@ -109,7 +109,7 @@ def _content(collection: Collection, config: Config | None) -> content.ReportCon
         pictures=[picture for picture in pictures.values() if picture.width is not None],
         problems=collection.problems,
         thumbnails=lambda uris: _thumbnails(collection, uris),
-        version=__version__,
+        version=VERSION,
         data_version=_mark_of_data(collection),
     )
 

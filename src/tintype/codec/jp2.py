@@ -12,6 +12,8 @@ from tintype.codec.verdicts import check_memory, check_size, damaged
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _SUPERBOXES = frozenset((b"jp2h",))
 _MOST_BOXES = 1_000
+_MOST_TILE_PARTS = 1_000_000
+_COD, _SOT, _EOC = 0x52, 0x90, 0xD9
 _WORKING_BYTES = 8  # OpenJPEG holds each sample as 32 bits, and once more while it undoes the wavelets
 
 
@@ -40,6 +42,7 @@ def read_sizes(data: bytes, limits: Limits) -> Sizes:
         raise damaged("the code stream's header is missing or broken")
     sizes = _read_stream(data, stream)
     check_size(sizes.width, sizes.height, limits)
+    _check_tile_parts(data, stream)
     return sizes
 
 
@@ -58,12 +61,36 @@ def _read_stream(data: bytes, stream: int) -> Sizes:
 
 def _levels(data: bytes, stream: int) -> int:
     """Wavelet decompositions, from the COD segment of the main header; 0 where it is not found."""
-    at = stream + 2
-    while at + 10 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0x90, 0xD9):
-        if data[at + 1] == 0x52:
+    for marker, at in _main_header(data, stream):
+        if marker == _COD and at + 10 <= len(data):
             return min(data[at + 9], 32)
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return 0
+
+
+def _main_header(data: bytes, stream: int) -> Iterator[tuple[int, int]]:
+    """Each marker of the main header and where it is; the last one is the first tile-part's, or what stands there."""
+    at = stream + 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        yield data[at + 1], at
+        if data[at + 1] in (_SOT, _EOC):
+            return
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+
+
+def _check_tile_parts(data: bytes, stream: int) -> None:
+    """Raises ImageError `damaged` where a tile-part is cut off: OpenJPEG leaves the tiles that it lacks black."""
+    at = next((at for marker, at in _main_header(data, stream) if marker == _SOT), len(data))
+    for _ in range(_MOST_TILE_PARTS):
+        if at + 12 > len(data):
+            raise damaged("the file ends in the middle of the picture (a tile is missing)")
+        length = int.from_bytes(data[at + 6 : at + 10], "big")
+        if length == 0:  # the last one, up to the end of the code stream
+            return
+        at += max(length, 12)
+        if at > len(data):
+            raise damaged("the file ends in the middle of the picture (a tile is cut off)")
+        if data[at : at + 2] != bytes((0xFF, _SOT)):
+            return
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

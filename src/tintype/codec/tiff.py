@@ -14,24 +14,9 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
 _SUB_DIRECTORIES, _SAMPLE_FORMAT, _DNG_VERSION = 330, 339, 50706
 
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # types whose values are whole numbers
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of one value by its type's number: TIFF 6.0, its Supplement 1 (13), and BigTIFF (16 to 18)."""
+
 _MOST_ENTRIES = 4_096  # of one directory
 _MOST_VALUES = 1_000_000  # of one tag; more strips than that are over any sane number
 _WANTED = frozenset(
@@ -164,7 +149,7 @@ class Tiff:
 
     def _whole_numbers(self, kind: int, values: int, place: int) -> tuple[int, ...]:
         """The values of a tag; none where they are of another type, too many or past the end."""
-        if kind not in _UNSIGNED or values > _MOST_VALUES or place + values * _SIZES[kind] > len(self._data):
+        if kind not in _UNSIGNED or values > _MOST_VALUES or place + values * TYPE_SIZES[kind] > len(self._data):
             return ()
         return struct.unpack_from(f"{self._order}{values}{_UNSIGNED[kind]}", self._data, place)
 
@@ -174,6 +159,6 @@ class Tiff:
         wide, room = ("Q", 8) if self._is_big else ("I", 4)
         values = self._number(wide, at + 4)
         place = at + 4 + room
-        if _SIZES.get(kind, 1) * values > room:
+        if TYPE_SIZES.get(kind, 1) * values > room:
             place = self._number(wide, place)
         return tag, kind, values, place

@@ -74,18 +74,21 @@ class _Worker:
             "cpu_seconds": time.process_time() - cpu_begin,
         }
 
-    def _rows(self, task: Task, clock: Clock) -> dict[str, Any]:
-        setup = self.setup
+    def _analyzed(self, task: Task, clock: Clock, known: KnownBytes | None) -> tuple[pa.Table, list[str]]:
         shard = Shard(task.entries.select(ENTRIES.names))
-        rows, recognized = analyze(
-            setup.source.read(shard, setup.work.limits.bytes),
-            setup.work,
-            known=self.known,
+        return analyze(
+            self.setup.source.read(shard, self.setup.work.limits.bytes),
+            self.setup.work,
+            known=known,
             verdicts=task.verdicts,
             alone=task.alone,
             watch=self.slot,
             clock=clock,
         )
+
+    def _rows(self, task: Task, clock: Clock) -> dict[str, Any]:
+        setup = self.setup
+        rows, recognized = self._analyzed(task, clock, self.known)
         with clock.measure("write"):
             rows = rows.append_column("_shard", pa.array([task.name] * rows.num_rows, pa.string()))
             written = setup.writer.write(task.name, rows)
@@ -99,15 +102,7 @@ class _Worker:
 
     def _update(self, task: Task, clock: Clock) -> dict[str, Any]:
         setup = self.setup
-        shard = Shard(task.entries.select(ENTRIES.names))
-        rows, _ = analyze(
-            setup.source.read(shard, setup.work.limits.bytes),
-            setup.work,
-            verdicts=task.verdicts,
-            alone=task.alone,
-            watch=self.slot,
-            clock=clock,
-        )
+        rows, _ = self._analyzed(task, clock, None)
         rows = rows.append_column("_rowid", task.entries["_rowid"])
         # Bytes that changed since the listing are left for the next scan, and so is what cannot be read just now.
         same = pa.array(

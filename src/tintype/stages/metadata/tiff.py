@@ -10,6 +10,7 @@ import struct
 from collections.abc import Set
 from dataclasses import dataclass
 
+from tintype.codec.tiff import TYPE_SIZES
 from tintype.stages.metadata import tags
 
 MAX_ENTRIES = 1_000  # looked at in one IFD; real ones have at most some 150
@@ -28,25 +29,7 @@ _CLASSIC = (
     b"IIU\0",
 )  # the last four: raws of Olympus and Panasonic
 _BIG = (b"II+\0", b"MM\0+")
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-    129: 1,
-}
+_SIZES = {**TYPE_SIZES, 129: 1}  # 129: UTF-8, of Exif 3.0
 _LETTERS = {
     1: "B",
     3: "H",
