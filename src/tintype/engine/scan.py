@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from tintype.core.errors import CollectionLocked, WorkerFailed
 from tintype.core.expressions import In, IsNull, Not, Reference
-from tintype.core.platform import FileLock, child_cpu_seconds, full_disk_is_said, write_atomically
+from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said, write_atomically
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
 from tintype.engine.executors.processes import Finished, ProcessExecutor
@@ -240,7 +240,7 @@ class _Scan:
             cpu_seconds=child_cpu_seconds() - self.cpu_begin,
             time=self.meter.time(),
             bottleneck=bottleneck,
-            advice=_ADVICE.get(bottleneck or ""),
+            advice=_advice(bottleneck, self.workers),
         )
 
     def _count_label_rest(self) -> int:
@@ -249,9 +249,14 @@ class _Scan:
         return self.store.count(Not(IsNull(Reference(REST.name, pa.string()))))
 
 
-_ADVICE = {
-    "read": "reading takes longest: more workers help on a disk that serves several readers",
-    "decode": "decoding takes longest: more workers help while there are idle processors (scan.workers)",
-    "stages": "the stages take longest: leave out those you do not need (--stages), or use more workers",
-    "write": "writing takes longest: put the collection on a faster disk (--collection)",
-}
+def _advice(bottleneck: str | None, workers: int) -> str | None:
+    """Which setting would make a scan like this one faster."""
+    if bottleneck in ("decode", "stages") and workers < available_cpus():
+        return f"{bottleneck} takes longest: more workers use the processors that are idle (--workers)"
+    if bottleneck == "stages":
+        return "stages take longest: leave out those that you do not need (--stages)"
+    if bottleneck == "read":
+        return "reading takes longest: a disk that serves several readers gains from more workers (--workers)"
+    if bottleneck == "write":
+        return "writing takes longest: keep the collection on a faster disk (--collection)"
+    return None
