@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Sense = Literal["at most", "at least"]
@@ -28,8 +28,10 @@ class Figure:
         return self.value <= self.bound if self.sense == "at most" else self.value >= self.bound
 
 
-def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table, one line a figure."""
+def table(figures: Sequence[Figure], *, judged: bool = True) -> str:
+    """A Markdown table, one line a figure; without bounds where the inputs were too small to judge by."""
+    if not judged:
+        figures = [replace(figure, bound=None) for figure in figures]
     head = ["| figure | measured | bound | holds | detail |", "| --- | --- | --- | --- | --- |"]
     return "\n".join(head + [_line(figure) for figure in figures])
 

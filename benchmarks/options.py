@@ -25,7 +25,7 @@ class Options:
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--quick", action="store_true", help="small inputs, for a first look: bounds mean little")
+    made.add_argument("--quick", action="store_true", help="small inputs, for a first look, too small to judge by")
     made.add_argument("--runs", type=int, default=3, help="of each command; the median counts")
     made.add_argument("--with", dest="named", action="append", default=[], help="a peer that only runs by name")
     made.add_argument("--tintype", default=str(Path(sys.executable).with_name("tintype")), help="the command")
@@ -42,4 +42,4 @@ def report(measure: Callable[[Options], list[Figure]], description: str | None) 
     use_two_cores()
     print(machine())
     print(f"load average before: {load_average():.2f}", flush=True)
-    print(table(measure(options)))
+    print(table(measure(options), judged=not options.quick))

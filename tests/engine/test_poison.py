@@ -89,3 +89,26 @@ def test_workers_that_cannot_start_end_the_scan_with_one_line(tmp_path: Path, mo
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
     with pytest.raises(WorkerFailed, match="exit code 7"):
         run_scan(FolderSource(tmp_path / "root"), tmp_path / "c", WORK)
+
+
+def test_a_stage_that_is_added_later_blames_as_one_that_was_there_from_the_first(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    paths = fill_folder(root, 20)
+    paths[3].write_bytes(encoded(scene(1)) + mischief.FAIL)
+    paths[9].write_bytes(encoded(scene(2)) + mischief.CRASH)
+    _, at_once = run_scan(FolderSource(root), tmp_path / "at once", WORK)
+    run_scan(FolderSource(root), tmp_path / "later", work_with(limits=LIMITS))
+    summary, later = run_scan(FolderSource(root), tmp_path / "later", WORK)
+    assert summary.updated == 20
+    facts = ("uri", "status", "reason", "file_length", "digest")
+    assert [[row[name] for name in facts] for row in later] == [[row[name] for name in facts] for row in at_once]
+    summary, _ = run_scan(FolderSource(root), tmp_path / "later", WORK)
+    assert (summary.updated, summary.changed, summary.unchanged) == (0, 0, 20)
+
+
+def test_no_file_is_left_behind_by_workers_that_died(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    paths = fill_folder(root, 20)
+    paths[3].write_bytes(encoded(scene(1)) + mischief.CRASH)
+    run_scan(FolderSource(root), tmp_path / "c", WORK)
+    assert list((tmp_path / "c" / "cache" / "updates").iterdir()) == []

@@ -21,6 +21,7 @@ from tintype.engine import committer
 from tintype.engine.executors import processes
 from tintype.sources.folder import FolderSource
 from tintype.stages import registry
+from tintype.store import lance
 from tintype.store.lance import LanceStore
 
 LONGEST_S = 4.0
@@ -76,6 +77,7 @@ def die_in(method: str, chance: random.Random) -> None:
 def main(root: str, place: str, stages: str, kind: str, seed: str) -> None:
     chance = random.Random(seed)
     committer._FIRST_GROUP_ROWS = 24  # so that there are several commits
+    lance._MOST_SMALL_FRAGMENTS = 1  # so that there is something to compact
     if kind == "time":
         die_after(chance.uniform(0.0, LONGEST_S))
     elif kind == "worker":

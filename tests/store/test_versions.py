@@ -10,24 +10,28 @@ import pytest
 from tintype.store.collection import Collection
 from tintype.store.lance import LanceStore
 from tintype.store.layout import Layout, new_record, write_record
+from tintype.store.trust import trust
 from tintype.store.versions import held
-from tintype.testing.store import SCHEMA, rows_of
+from tintype.testing.store import SCHEMA, replacing, rows_of
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     layout = Layout(tmp_path / "c")
     layout.place.mkdir()
     store = LanceStore.create(layout.images, SCHEMA)
     store.commit([store.writer().write("r:1:1", rows_of("r:1:1", ["a", "b"]))])
-    write_record(layout, new_record(layout, [str(tmp_path)]))
+    record = new_record(layout, [str(tmp_path)])
+    trust(layout, record)
+    write_record(layout, record)
     return layout
 
 
 def churn(layout: Layout) -> None:
     """Rows come and go, the table is compacted, and all that is old is cleaned up."""
     store = LanceStore.open(layout.images)
-    store.commit([store.writer().write("r:2:1", rows_of("r:2:1", ["a", "c"], size=5))], ["a"])
+    store.commit([replacing(store.writer().write("r:2:1", rows_of("r:2:1", ["a", "c"], size=5)), "a")])
     store.compact()
     store.clean_up(0.0, held(layout.readers))
 

@@ -36,7 +36,8 @@ def existing(place: Place, collection: Place | None = None) -> Path:
     if collection is not None:
         return Path(absolute(collection))
     path = Path(absolute(place))
-    for candidate in (path, default_place(path)):
+    first = path if path.exists() else files_of(str(path))[0]
+    for candidate in (path, default_place(first)):
         if (candidate / RECORD).is_file():
             return candidate
     raise CollectionNotFound(str(path))

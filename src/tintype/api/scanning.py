@@ -13,6 +13,7 @@ from tintype.api.settings import config_for
 from tintype.core.checks import Check
 from tintype.core.columns import Column
 from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
+from tintype.core.names import shown
 from tintype.core.platform import available_cpus, full_disk_is_said, network_file_system
 from tintype.core.progress import Progress
 from tintype.core.settings import Config
@@ -26,7 +27,7 @@ from tintype.sources.several import SeveralSources
 from tintype.store import trust as trusted
 from tintype.store.collection import Collection
 from tintype.store.lance import LanceStore
-from tintype.store.layout import Layout, new_record, read_record, sources_of, write_record
+from tintype.store.layout import RECORD, SUFFIX, Layout, new_record, read_record, sources_of, write_record
 
 
 def scan(
@@ -54,6 +55,7 @@ def scan(
     source = _source(places, settings)
     chosen = stages if stages is not None else settings.scan.stages
     work = work_of(source, chosen, settings.get, settings.limits)
+    _refuse_unfit(layout, places)
     _make_folder(layout)
     with locked(layout):
         store = _store_for_writing(layout, places, work.schema)
@@ -124,20 +126,62 @@ def _make_folder(layout: Layout) -> None:
         )
 
 
+def _refuse_unfit(layout: Layout, places: Sequence[str]) -> None:
+    """Refuse, before anything is written, a place that is somebody else's or that holds other things."""
+    for part in layout.parts:
+        if part.is_symlink():
+            raise CollectionError(
+                f"{part} is a link, which no scan makes: writing to it would change other files. Nothing was changed. "
+                "Remove it if you do not know it"
+            )
+    try:
+        record = read_record(layout)
+    except CollectionNotFound:
+        _refuse_other_files(layout)
+    else:
+        trusted.require_trust(layout, record, "be scanned")
+    for place in map(Path, places):
+        is_inside = place in layout.place.parents and place.is_dir()
+        if is_inside and not any(part.endswith(SUFFIX) for part in layout.place.relative_to(place).parts):
+            raise CollectionError(
+                f"{layout.place} lies inside of {place} and would be scanned itself. Nothing was changed. "
+                f"Let its name end with {SUFFIX}, or keep it elsewhere"
+            )
+
+
+def _refuse_other_files(layout: Layout) -> None:
+    """Without its record a folder is a collection's only as far as a first scan that was interrupted made it."""
+    if not layout.place.exists():
+        return
+    if not layout.place.is_dir():
+        raise CollectionError(f"{layout.place} is a file. Nothing was changed. Name another place: --collection DIR")
+    others = sorted(entry.name for entry in layout.place.iterdir() if not layout.is_part(entry))
+    if others or _has_rows(layout):
+        what = f"other files ({shown(others[0])})" if others else f"a table but no {RECORD}"
+        raise CollectionError(
+            f"{layout.place} holds {what}, so it is no place for a new collection. Nothing was changed. "
+            "Name another: --collection DIR"
+        )
+
+
+def _has_rows(layout: Layout) -> bool:
+    try:
+        return LanceStore.open(layout.images).count() > 0
+    except CollectionError:
+        return layout.images.exists() and any(path.is_file() for path in (layout.images / "data").glob("*"))
+
+
 def _store_for_writing(layout: Layout, places: Sequence[str], schema: pa.Schema) -> LanceStore:
-    """The store, made or opened. Only the record makes a collection of it, so a half-made one is made again."""
+    """The store, made or opened. Only the record makes a collection of a folder: a half-made one is made again."""
     try:
         record = read_record(layout)
     except CollectionNotFound:
         record = new_record(layout, places)
-        try:
-            store = LanceStore.open(layout.images)
-        except CollectionError:
-            store = LanceStore.create(layout.images, schema)
+        layout.empty()
+        store = LanceStore.create(layout.images, schema)
         trusted.trust(layout, record)
         write_record(layout, record)
         return store
-    trusted.require_trust(layout, record, "be scanned")
     if sources_of(layout, record) != tuple(os.path.normpath(place) for place in places):
         was = ", ".join(sources_of(layout, record))
         raise CollectionError(

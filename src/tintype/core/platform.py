@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +22,16 @@ else:
     import msvcrt
 
 
+def open_own(path: Path) -> int:
+    """A handle of a file that nothing else leads to, made where it is missing. Raises OSError for links of any kind."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+        os.close(handle)
+        raise OSError(errno.ELOOP, "this is a link or no plain file", str(path))
+    return handle
+
+
 class FileLock:
     """The operating system's lock on a file, held by at most one process; the file says by which.
 
@@ -31,8 +43,11 @@ class FileLock:
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting; False where another process has it. Raises OSError."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Take the lock without waiting; False where another process has it.
+
+        Raises OSError, also where a link lies in the lock's place: writing to it would change another file.
+        """
+        handle = open_own(self.path)
         try:
             _lock(handle)
         except OSError as error:
@@ -80,6 +95,15 @@ def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_directory(folder: Path) -> None:
     """Make the names in a folder durable, where the system can."""
     if os.name == "posix":
@@ -124,6 +148,14 @@ def is_full(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return "no space left" in text or "os error 28" in text or "quota exceeded" in text
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that are left for this user on the disk of a folder; 0 where that cannot be known."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def child_cpu_seconds() -> float:

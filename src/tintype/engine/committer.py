@@ -47,42 +47,60 @@ class Committer:
 
     def commit_all(self) -> None:
         """Commit whatever is done, also what an earlier, interrupted run left."""
-        self._commit_rows(self._done("rows"))
-        self._commit_updates(self._done("update"))
+        while shards := self._done("rows"):
+            self._commit_rows(shards)
+        while shards := self._done("update"):
+            self._commit_updates(shards)
 
     def _done(self, kind: str) -> list[Done]:
-        return [done for done in self._ledger.done(_SHARDS_AT_ONCE) if done.kind == kind]
+        return self._ledger.done(kind, _SHARDS_AT_ONCE)
 
     def _commit_rows(self, shards: Sequence[Done]) -> None:
-        if not shards:
-            return
         run = self._ledger.run
-        written: list[Written] = []
-        replaced: list[str] = []
-        for done in shards:
-            result = json.loads(done.result)
-            written.append(Written(f"{run}:{done.shard}:{done.fence}", result["rows"], result["payload"]))
-            replaced += uris_replaced(done.payload)
-        self._store.commit(written, replaced)
+        written = [_written(run, done) for done in shards]
+        # What a power cut took is planned anew by the next listing.
+        whole = [part for part in written if self._store.is_whole(part)]
+        self._store.commit(whole)
         self._ledger.mark_committed(done.shard for done in shards)
-        self._rows_in_table += sum(part.rows for part in written) - len(replaced)
+        self._rows_in_table += sum(part.rows - len(part.replaces) for part in whole)
         self._rows_waiting = 0
         self.changed = True
 
     def _commit_updates(self, shards: Sequence[Done]) -> None:
+        run = self._ledger.run
         by_fragment: dict[int, list[Done]] = {}
         for done in shards:
             by_fragment.setdefault(fragment_of(done.payload), []).append(done)
         for fragment, parts in by_fragment.items():
-            files = [self._updates / json.loads(done.result)["file"] for done in parts]
-            files = [file for file in files if file.is_file()]
-            if files:
-                schema = pa.ipc.open_file(pa.memory_map(str(files[0]))).schema
-                self._store.update(fragment, _batches(files), schema)
+            files = [self._updates / update_file(f"{run}:{done.shard}:{done.fence}") for done in parts]
+            readable = [file for file in files if _is_readable(file)]
+            if readable:
+                schema = pa.ipc.open_file(pa.memory_map(str(readable[0]))).schema
+                self._store.update(fragment, _batches(readable), schema)
             self._ledger.mark_committed(done.shard for done in parts)
             for file in files:
                 file.unlink(missing_ok=True)
             self.changed = True
+
+
+def update_file(name: str) -> str:
+    """The file that holds what came of an update, by run, shard and fence. Never taken from the ledger itself."""
+    return f"{name.replace(':', '-')}.arrow"
+
+
+def _written(run: str, done: Done) -> Written:
+    result = json.loads(done.result)
+    name = f"{run}:{done.shard}:{done.fence}"
+    return Written(name, result["rows"], result["payload"], tuple(uris_replaced(done.payload)))
+
+
+def _is_readable(file: Path) -> bool:
+    """False for what a power cut left; its rows are still stale and are planned anew."""
+    try:
+        pa.ipc.open_file(pa.memory_map(str(file)))
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def _batches(files: Sequence[Path]) -> Iterator[Any]:

@@ -60,7 +60,7 @@ def frames(buffer: bytearray) -> Iterator[bytes]:
         yield frame
 
 
-_SLOT = struct.Struct("<qqqd")  # first, last, alone, CPU-seconds of the process when it began
+_SLOT = struct.Struct("<qqqqdq")  # first, last, alone, reading, CPU-seconds when it began, number of the note
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class At:
     first: int
     last: int
     alone: bool
+    reading: bool
     cpu_seconds: float
+    number: int
 
 
 class Slot(Watch):
@@ -81,27 +83,35 @@ class Slot(Watch):
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), _SLOT.size)
         self._cpu_seconds = cpu_seconds
+        self._number = 0
 
     @classmethod
-    def create(cls) -> Slot:
-        with tempfile.NamedTemporaryFile(prefix="tintype-slot-", delete=False) as file:
-            file.write(_SLOT.pack(-1, -1, 0, 0.0))
+    def create(cls, folder: Path) -> Slot:
+        with tempfile.NamedTemporaryFile(prefix="slot-", dir=folder, delete=False) as file:
+            file.write(_SLOT.pack(-1, -1, 0, 0, 0.0, 0))
         return cls(Path(file.name))
 
     def at(self, first: int, last: int, *, alone: bool) -> None:
-        _SLOT.pack_into(self._memory, 0, first, last, int(alone), self._cpu_seconds())
+        self._note(first, last, alone, False)
+
+    def reading(self, index: int) -> None:
+        self._note(index, index, True, True)  # images are read one by one
 
     def nowhere(self) -> None:
-        self.at(-1, -1, alone=False)
+        self._note(-1, -1, False, False)
 
     def forget(self) -> None:
         """Clear the place from the parent's side, before a new task is given."""
-        _SLOT.pack_into(self._memory, 0, -1, -1, 0, 0.0)
+        _SLOT.pack_into(self._memory, 0, -1, -1, 0, 0, 0.0, 0)
 
     def read(self) -> At:
-        first, last, alone, cpu_seconds = _SLOT.unpack_from(self._memory)
-        return At(first, last, bool(alone), cpu_seconds)
+        first, last, alone, reading, cpu_seconds, number = _SLOT.unpack_from(self._memory)
+        return At(first, last, bool(alone), bool(reading), cpu_seconds, number)
 
     def close(self) -> None:
         self._memory.close()
         self.path.unlink(missing_ok=True)
+
+    def _note(self, first: int, last: int, alone: bool, reading: bool) -> None:
+        self._number += 1
+        _SLOT.pack_into(self._memory, 0, first, last, int(alone), int(reading), self._cpu_seconds(), self._number)

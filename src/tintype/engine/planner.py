@@ -63,8 +63,11 @@ def stale_rows(work: Work) -> Expression | None:
     return And((Compare(Reference("status", pa.string()), "=", "ok"), Or(tuple(stale)))) if stale else None
 
 
-def plan_updates(store: Store, work: Work, plan: Plan) -> Iterator[bytes]:
-    """Payloads of shards with rows whose stages are stale, each within one fragment (in the schema's metadata)."""
+def plan_updates(store: Store, work: Work, plan: Plan, unseen: Sequence[str] = ()) -> Iterator[bytes]:
+    """Payloads of shards with rows whose stages are stale, each within one fragment (in the schema's metadata).
+
+    Rows whose uri begins with one of `unseen` are left out: their images could not even be listed.
+    """
     stale = stale_rows(work)
     if stale is None or not store.count(stale):
         return
@@ -76,6 +79,8 @@ def plan_updates(store: Store, work: Work, plan: Plan) -> Iterator[bytes]:
         )
         for uris in leaving:
             rows = rows.filter(pc.invert(pc.is_in(rows["uri"], value_set=uris)))
+        for prefix in unseen:
+            rows = rows.filter(pc.invert(pc.starts_with(rows["uri"], prefix)))
         metadata = {"fragment": str(part.fragment)}
         yield from _cut(rows.combine_chunks().replace_schema_metadata(metadata), ROWS_PER_SHARD)
 

@@ -94,6 +94,9 @@ class Watch:
     def at(self, first: int, last: int, *, alone: bool) -> None:
         """Work on the images first to last of the shard begins."""
 
+    def reading(self, index: int) -> None:
+        """An image of the shard is about to be read."""
+
     def nowhere(self) -> None:
         """What follows is no image's fault."""
 
@@ -104,10 +107,12 @@ class Verdict:
 
     status: str
     reason: str
+    while_reading: bool = False
 
 
 def analyze(
     items: Iterable[Item],
+    count: int,
     work: Work,
     *,
     known: Callable[[Sequence[bytes]], tuple[Sequence[int], pa.Table]] | None = None,
@@ -115,14 +120,14 @@ def analyze(
     alone: frozenset[int] = frozenset(),
     watch: Watch | None = None,
     clock: Clock | None = None,
-) -> tuple[pa.Table, list[str]]:
-    """The rows of a shard's items, in order, and the digests (hex) of those that were recognized.
+) -> pa.Table:
+    """The rows of a shard's items, in order; there are `count` of them.
 
     `known(digests)` returns the indices of the digests that the collection knows, and a table of
     FACT_COLUMNS and the stages' columns for them. Images in `verdicts` are not decoded; those in `alone` share
     no batch with others. Rows have the columns of `work.schema` but `_shard`.
     """
-    return _Analyzer(work, known, verdicts, alone, watch or Watch(), clock or Clock()).run(items)
+    return _Analyzer(work, known, verdicts, alone, watch or Watch(), clock or Clock()).run(items, count)
 
 
 class _Analyzer:
@@ -144,30 +149,31 @@ class _Analyzer:
         self.stage_tables: list[pa.Table] = []
         self.stage_rows = 0
         self.first_with: dict[bytes, int] = {}
-        self.recognized: list[str] = []
+        self.count = 0
         self.waiting: list[tuple[int, bytes, Image]] = []
 
-    def run(self, items: Iterable[Item]) -> tuple[pa.Table, list[str]]:
+    def run(self, items: Iterable[Item], count: int) -> pa.Table:
         reader = iter(items)
-        while window := self._read(reader):
+        self.count = count
+        while len(self.items) < count:
+            window = self._read(reader)
+            self.watch.nowhere()
             self._look_up(window)
             for index, data in window:
                 self._decode(index, data)
             self._run_stages()
         self.watch.nowhere()
         self._copy_repeated()
-        return self._table(), self.recognized
+        return self._table()
 
     def _read(self, reader: Iterator[Item]) -> list[tuple[int, bytes]]:
         """The next images with their bytes, as many as fit one batch."""
         window: list[tuple[int, bytes]] = []
         size = 0
-        self.watch.nowhere()
-        while len(window) < IMAGES_PER_BATCH and size < BYTES_PER_BATCH:
+        while len(window) < IMAGES_PER_BATCH and size < BYTES_PER_BATCH and len(self.items) < self.count:
+            self.watch.reading(len(self.items))
             with self.clock.measure("read"):
-                item = next(reader, None)
-                if item is None:
-                    break
+                item = next(reader)
                 data, digest = item.data, None
                 if data is not None:
                     digest = blake3(data).digest(16)
@@ -209,7 +215,6 @@ class _Analyzer:
             index = window[place][0]
             self.facts[index] = facts
             self.stage_row[index] = self.stage_rows + number if facts["status"] == "ok" else None
-            self.recognized.append(digests[place].hex())
         self.stage_rows += rows.num_rows
         taken = set(found)
         window[:] = [entry for place, entry in enumerate(window) if place not in taken]

@@ -7,14 +7,14 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tintype.core.columns import DIGEST
 from tintype.core.errors import CollectionLocked, WorkerFailed
 from tintype.core.expressions import In, IsNull, Not, Reference
 from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said, write_atomically
@@ -29,12 +29,13 @@ from tintype.engine.progress import Meter
 from tintype.engine.rows import DECODE_STATE, Work
 from tintype.sources.base import Source
 from tintype.sources.labels import REST
-from tintype.store.base import Store
+from tintype.store.base import SHARD, Store
 from tintype.store.layout import Layout
 from tintype.store.versions import held
 
 KEEP_VERSIONS_S = 3_600.0
 _DRAW_EVERY_S = 0.2
+_ASKED_AT_ONCE = 10_000
 _COPIED_STATUSES = ("ok", "damaged", "rejected", "unsupported")
 
 Listener = Callable[[Progress], None]
@@ -65,17 +66,6 @@ def scan(
     return _Scan(source, store, layout, work, workers, listener).run()
 
 
-@dataclass
-class _Moved:
-    """Digests of rows that leave, and how many of the new rows had one of them."""
-
-    gone: Counter[str]
-    recognized: Counter[str]
-
-    def count(self) -> int:
-        return (self.gone & self.recognized).total()
-
-
 class _Scan:
     def __init__(
         self,
@@ -92,18 +82,14 @@ class _Scan:
         self.cpu_begin = child_cpu_seconds()
         self.meter = Meter()
         self.plan = Plan()
-        self.recognized: Counter[str] = Counter()
         self.updated = 0
         self.drawn = 0.0
 
     def run(self) -> ScanSummary:
         with full_disk_is_said(str(self.layout.place)):
             self.layout.updates.mkdir(parents=True, exist_ok=True)
-        ledger = SqliteLedger(self.layout.ledger)
-        try:
+        with full_disk_is_said(str(self.layout.place)), contextlib.closing(SqliteLedger(self.layout.ledger)) as ledger:
             return self._run(ledger)
-        finally:
-            ledger.close()
 
     def _run(self, ledger: SqliteLedger) -> ScanSummary:
         self.draw("listing", always=True)
@@ -113,30 +99,32 @@ class _Scan:
         run = ledger.begin()
         self.store.add_columns(self.work.schema)
         self._plan(ledger, committer)
-        moved = _Moved(self._digests_of_gone(), self.recognized)
+        gone = self._gone()
+        digests = self._digests(gone)
         if ledger.counts():
             self._work(ledger, committer, run)
             committer.commit_all()
-        self._delete_gone(committer)
-        if committer.changed:
+        moved = self._count_moved(digests, run)
+        self.store.delete(gone)
+        if committer.changed or gone:
             self.draw("compacting", always=True)
             self.store.compact()
         self.store.clean_up(KEEP_VERSIONS_S, held(self.layout.readers))
         self._empty_cache()
         self._remember_listing()
         self._complain(ledger)
-        summary = self._summary(moved.count())
+        summary = self._summary(moved)
         self.draw("done", always=True)
         return summary
 
     def _plan(self, ledger: SqliteLedger, committer: Committer) -> None:
         ledger.add("rows", plan_rows(self.source, self.store, self.work.decode_state, self.workers, self.plan))
-        updates = list(plan_updates(self.store, self.work, self.plan))
-        for payload in updates:
+        planned = 0
+        for payload in plan_updates(self.store, self.work, self.plan, self.source.notes.incomplete):
             committer.expect_update(fragment_of(payload))
-            self.updated += pa.ipc.open_stream(payload).read_all().num_rows
-        ledger.add("update", updates)
-        self.meter.total = self.plan.new + self.plan.changed + self.updated
+            planned += pa.ipc.open_stream(payload).read_all().num_rows
+            ledger.add("update", [payload])
+        self.meter.total = self.plan.new + self.plan.changed + planned
 
     def _work(self, ledger: SqliteLedger, committer: Committer, run: str) -> None:
         known = self.layout.cache / "known.npy"
@@ -171,22 +159,32 @@ class _Scan:
 
     def _count(self, finished: Finished) -> None:
         result = finished.result
-        self.recognized.update(result["recognized"])
+        if finished.lease.kind == "update":
+            self.updated += result["rows"]
         self.meter.add(result["rows"], result["status"], finished.seconds, time.monotonic() - self.begin)
 
-    def _digests_of_gone(self) -> Counter[str]:
-        digests: Counter[str] = Counter()
-        for uris in self.plan.gone:
-            for start in range(0, len(uris), 10_000):
-                part = tuple(uris[start : start + 10_000].to_pylist())
-                for batch in self.store.batches(["digest"], where=In(Reference("uri", pa.string()), part)):
-                    digests.update(digest.hex() for digest in batch["digest"].to_pylist() if digest is not None)
+    def _gone(self) -> list[str]:
+        return [uri for uris in self.plan.gone for uri in uris.to_pylist()]
+
+    def _digests(self, uris: Sequence[str]) -> Counter[bytes]:
+        """How often each digest stands in the rows of these uris."""
+        digests: Counter[bytes] = Counter()
+        for start in range(0, len(uris), _ASKED_AT_ONCE):
+            where = In(Reference("uri", pa.string()), tuple(uris[start : start + _ASKED_AT_ONCE]))
+            for batch in self.store.batches(["digest"], where=where):
+                digests.update(digest for digest in batch["digest"].to_pylist() if digest is not None)
         return digests
 
-    def _delete_gone(self, committer: Committer) -> None:
-        for uris in self.plan.gone:
-            self.store.delete(uris.to_pylist())
-            committer.changed = True
+    def _count_moved(self, gone: Counter[bytes], run: str) -> int:
+        """How many of the rows that leave came again under another uri in this run."""
+        come: Counter[bytes] = Counter()
+        wanted = sorted(gone)
+        for start in range(0, len(wanted), _ASKED_AT_ONCE):
+            where = In(Reference("digest", DIGEST), tuple(wanted[start : start + _ASKED_AT_ONCE]))
+            for batch in self.store.batches(["digest", SHARD], where=where):
+                rows = batch.filter(pc.starts_with(batch[SHARD], f"{run}:"))
+                come.update(rows["digest"].to_pylist())
+        return (gone & come).total()
 
     def _empty_cache(self) -> None:
         (self.layout.cache / "known.npy").unlink(missing_ok=True)

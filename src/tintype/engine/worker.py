@@ -5,24 +5,31 @@ Started as `python -m tintype.engine.worker`: never forked, and the caller's mai
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from tintype.codec.threads import use_one_thread
 from tintype.core.errors import StorageFull
+from tintype.core.platform import full_disk_is_said, sync_file
+from tintype.engine.committer import update_file
 from tintype.engine.known import KnownBytes
 from tintype.engine.messages import LENGTH, Setup, Slot, Task
-from tintype.engine.rows import FACT_COLUMNS, Clock, analyze
-from tintype.sources.base import ENTRIES, Shard
+from tintype.engine.rows import DECODE_STATE, FACT_COLUMNS, Clock, analyze
+from tintype.sources.base import ENTRIES, Item, Shard
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -56,7 +63,8 @@ class _Worker:
         clock = Clock()
         cpu_begin = time.process_time()
         try:
-            result = self._rows(task, clock) if task.kind == "rows" else self._update(task, clock)
+            with full_disk_is_said(str(self.setup.updates)):
+                result = self._rows(task, clock) if task.kind == "rows" else self._update(task, clock)
         except StorageFull:
             return {"event": "full"}
         except Exception as error:  # noqa: BLE001  reported to the parent, which retries or gives up the shard
@@ -74,10 +82,10 @@ class _Worker:
             "cpu_seconds": time.process_time() - cpu_begin,
         }
 
-    def _analyzed(self, task: Task, clock: Clock, known: KnownBytes | None) -> tuple[pa.Table, list[str]]:
-        shard = Shard(task.entries.select(ENTRIES.names))
+    def _analyzed(self, task: Task, clock: Clock, known: KnownBytes | None) -> pa.Table:
         return analyze(
-            self.setup.source.read(shard, self.setup.work.limits.bytes),
+            self._items(task),
+            task.entries.num_rows,
             self.setup.work,
             known=known,
             verdicts=task.verdicts,
@@ -86,9 +94,22 @@ class _Worker:
             clock=clock,
         )
 
+    def _items(self, task: Task) -> Iterator[Item]:
+        """The shard's items in order; those that could not even be read twice are not tried again."""
+        entries = pa.RecordBatch.from_arrays([task.entries[name] for name in ENTRIES.names], schema=ENTRIES)
+        lost = {index for index, verdict in task.verdicts.items() if verdict.while_reading}
+        kept = entries.filter(pa.array([index not in lost for index in range(len(entries))], pa.bool_()))
+        readable = iter(self.setup.source.read(Shard(kept), self.setup.work.limits.bytes)) if len(kept) else iter(())
+        for index, entry in enumerate(Shard(entries)):
+            if index in lost:
+                verdict = task.verdicts[index]
+                yield Item(entry.uri, None, *entry[1:], status=verdict.status, reason=verdict.reason)
+            else:
+                yield next(readable)
+
     def _rows(self, task: Task, clock: Clock) -> dict[str, Any]:
         setup = self.setup
-        rows, recognized = self._analyzed(task, clock, self.known)
+        rows = self._analyzed(task, clock, self.known)
         with clock.measure("write"):
             rows = rows.append_column("_shard", pa.array([task.name] * rows.num_rows, pa.string()))
             written = setup.writer.write(task.name, rows)
@@ -96,36 +117,29 @@ class _Worker:
         return {
             "rows": written.rows,
             "payload": written.payload,
-            "recognized": recognized,
             "status": {entry["values"]: entry["counts"] for entry in status},
         }
 
     def _update(self, task: Task, clock: Clock) -> dict[str, Any]:
+        """New values for rows that are there. A failure is one too; only bytes that changed since the listing, or
+        that cannot be read just now, are left for the next scan."""
         setup = self.setup
-        rows, _ = self._analyzed(task, clock, None)
+        rows = self._analyzed(task, clock, None)
         rows = rows.append_column("_rowid", task.entries["_rowid"])
-        # Bytes that changed since the listing are left for the next scan, and so is what cannot be read just now.
-        same = pa.array(
-            [
-                a == b and status == "ok"
-                for a, b, status in zip(
-                    rows["digest"].to_pylist(),
-                    task.entries["digest"].to_pylist(),
-                    rows["status"].to_pylist(),
-                    strict=True,
-                )
-            ],
-            pa.bool_(),
-        )
-        rows = rows.filter(same).select(["_rowid", *setup.work.stage_schema.names])
-        place = setup.updates / f"{task.name.replace(':', '-')}.arrow"
-        with (
-            clock.measure("write"),
-            pa.OSFile(str(place), "wb") as sink,
-            pa.ipc.new_file(sink, rows.schema) as file,
-        ):
-            file.write_table(rows)
-        return {"rows": rows.num_rows, "file": place.name, "recognized": [], "status": {}}
+        same = [
+            now == before and status != "unreadable"
+            for now, before, status in zip(
+                rows["digest"].to_pylist(), task.entries["digest"].to_pylist(), rows["status"].to_pylist(), strict=True
+            )
+        ]
+        rows = rows.filter(pa.array(same, pa.bool_()))
+        rows = rows.select(["_rowid", *FACT_COLUMNS, DECODE_STATE, *setup.work.stage_schema.names])
+        place = setup.updates / update_file(task.name)
+        with clock.measure("write"):
+            with pa.OSFile(str(place), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as file:
+                file.write_table(rows)
+            sync_file(place)
+        return {"rows": rows.num_rows, "status": {}}
 
 
 def _receive(stream: BinaryIO) -> Any:
@@ -145,11 +159,21 @@ def _send(stream: BinaryIO, message: dict[str, Any]) -> None:
 
 def _end_with_parent(parent: int) -> None:
     """End this process when its parent is gone, also in the middle of a shard: nobody would take the result."""
+    if sys.platform == "linux":
+        import ctypes
+
+        # The system's own signal comes even while a decoder holds the interpreter's lock.
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    _end_with_parent(int(sys.argv[1]))
     main()

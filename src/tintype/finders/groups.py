@@ -26,8 +26,8 @@ class LookAlikes:
 
     Image i belongs to the group of `keeper[i]` ≤ i, which is i itself for the best of a group; the two were
     compared, so no two of a group are further apart than twice the distance allowed. `first` < `second` are all
-    pairs found, by second, then first; of an image at most PAIRS_EACH with better ones, and between many images
-    of equal hashes only those of their best.
+    pairs found, by second, then first; of an image at most PAIRS_EACH with better ones, and of many images of equal
+    hashes only those of their best.
     """
 
     keeper: Rows  # (n,)

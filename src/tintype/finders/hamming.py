@@ -124,31 +124,45 @@ def _unpacked(packed: Hashes) -> tuple[Rows, Rows, NDArray[np.uint8]]:
     return first, (packed >> np.uint64(36)).astype(np.int64), (packed & np.uint64(255)).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """Chunks of bits that are sorted by, and those before the last of them that are not among them.
+
+    A pair in which one of the `passed` is equal too has been found by an earlier choice.
+    """
+
+    mask: int
+    passed: tuple[int, ...]
+
+
 def _search(rows: Rows, turns: Hashes, orbits: list[int], distance: int, found: _Found) -> None:
-    for mask in _keys(turns, orbits, distance):
-        key, row, value = _aligned(turns, mask)
+    for choice in _choices(turns, orbits, distance):
+        key, row, value = _aligned(turns, choice.mask)
         order = np.argsort(key)
         key, row, value = key[order], rows[row[order]], value[order]
-        rest = [orbit for orbit in orbits if not orbit & mask]
+        rest = [orbit for orbit in orbits if not orbit & choice.mask]
         if len(rest) > distance:
             giant = np.zeros(len(key), np.bool_)
             for start, end in _giants(key):
                 _search(row[start:end], value[None, start:end], _singles(rest), distance, found)
                 giant[start:end] = True
             key, row, value = key[~giant], row[~giant], value[~giant]
-        _compare(key, row, value, distance, found)
+        _compare(key, row, value, distance, choice.passed, found)
 
 
-def _compare(key: Hashes, row: Rows, value: Hashes, distance: int, found: _Found) -> None:
+def _compare(key: Hashes, row: Rows, value: Hashes, distance: int, passed: tuple[int, ...], found: _Found) -> None:
     """Compare each entry with all that follow it and have the same key; entries are sorted by key."""
     shift = 1
     at = np.flatnonzero(key[1:] == key[:-1])
     while len(at):
-        differ = np.bitwise_count(value[at] ^ value[at + shift])
-        near = differ <= distance
+        differ = value[at] ^ value[at + shift]
+        near = np.bitwise_count(differ) <= distance
         if near.any():
-            hits = at[near]
-            found.add(row[hits], row[hits + shift], differ[near])
+            hits, bits = at[near], differ[near]
+            fresh = np.ones(len(hits), np.bool_)
+            for chunk in passed:
+                fresh &= (bits & np.uint64(chunk)) != 0
+            found.add(row[hits[fresh]], row[hits[fresh] + shift], np.bitwise_count(bits[fresh]))
         shift += 1
         at = at[: np.searchsorted(at, len(key) - shift)]
         at = at[key[at] == key[at + shift]]
@@ -180,32 +194,35 @@ def run_edges(values: NDArray[Any]) -> Rows:
     return np.concatenate([[0], changes, [len(values)]]) if len(values) else np.zeros(1, np.int64)
 
 
-def _keys(turns: Hashes, orbits: list[int], distance: int) -> list[int]:
-    """The masks to sort by: of all numbers of chunks, those that are estimated to cost least."""
-    plans = [masks for masks in _plans(orbits, distance) if len(masks) <= _MOST_KEYS]
-    return min(plans, key=lambda masks: _cost(turns, masks))
+def _choices(turns: Hashes, orbits: list[int], distance: int) -> list[_Choice]:
+    """What to sort by: of all numbers of chunks, those that are estimated to cost least."""
+    return min(_plans(orbits, distance), key=lambda choices: _cost(turns, choices))
 
 
-def _plans(orbits: list[int], distance: int) -> Iterator[list[int]]:
+def _plans(orbits: list[int], distance: int) -> Iterator[list[_Choice]]:
     for count in range(distance + 1, min(len(orbits), distance + 6) + 1):
-        if comb(count, distance) > _MOST_KEYS and count > distance + 1:
-            return
-        chunks = _chunks(orbits, count)
-        yield [sum(chosen) for chosen in combinations(chunks, count - distance)]
+        if comb(count, distance) <= _MOST_KEYS:
+            chunks = _chunks(orbits, count)
+            yield [_choice(chunks, chosen) for chosen in combinations(range(count), count - distance)]
 
 
-def _cost(turns: Hashes, masks: list[int]) -> float:
-    """Seconds that sorting and comparing by these masks takes, estimated on a sample of the hashes."""
+def _choice(chunks: list[int], chosen: tuple[int, ...]) -> _Choice:
+    passed = tuple(chunks[at] for at in range(chosen[-1]) if at not in chosen)
+    return _Choice(sum(chunks[at] for at in chosen), passed)
+
+
+def _cost(turns: Hashes, choices: list[_Choice]) -> float:
+    """Seconds that sorting and comparing by these takes, estimated on a sample of the hashes."""
     count = turns.shape[1]
     sample = turns[:, :: max(1, count // _SAMPLE)]
     scale = (count / sample.shape[1]) ** 2
-    tried = masks[:: max(1, len(masks) // 3)][:3]
+    tried = choices[:: max(1, len(choices) // 3)][:3]
     candidates = 0.0
-    for mask in tried:
-        lengths = np.unique(_aligned(sample, mask)[0], return_counts=True)[1].astype(np.float64)
-        even = count**2 / 2 * len(turns) / 2.0 ** mask.bit_count()
+    for choice in tried:
+        lengths = np.unique(_aligned(sample, choice.mask)[0], return_counts=True)[1].astype(np.float64)
+        even = count**2 / 2 * len(turns) / 2.0 ** choice.mask.bit_count()
         candidates += max(even, scale * float((lengths * (lengths - 1)).sum()) / 2)
-    return float(len(masks) * (_KEY_COST + count * _SORT_COST + candidates / len(tried) * _COMPARE_COST))
+    return float(len(choices) * (_KEY_COST + count * _SORT_COST + candidates / len(tried) * _COMPARE_COST))
 
 
 def _chunks(orbits: list[int], count: int) -> list[int]:

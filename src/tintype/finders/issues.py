@@ -33,7 +33,7 @@ class Settings:
 
     dark_below: float = 0.32  # luma that 99 % of the pixels do not exceed, 0 black to 1 white
     bright_above: float = 0.72  # luma that all but 5 % of the pixels exceed, 0 black to 1 white
-    blurred_below: float = 0.25  # sharpness, 0 to 1
+    blurred_below: float = 0.22  # sharpness, 0 to 1
     entropy_below: float = 3.0  # bits of the histogram of the luma, 0 to 8; less is low information
     tones_below: float = 0.08  # share of the range from black to white that is used; less is low information
     odd_size_times: float = 4.0  # larger or smaller than the middle half of the collection, in side length
@@ -149,7 +149,8 @@ def _usual_sides(inputs: Inputs) -> tuple[float, float] | None:
 def _dark(rows: _Rows, settings: Settings) -> _Verdicts:
     level = rows["luma_p99"] / 255
     return _Verdicts(
-        _below(level, settings.dark_below), _words("99 % of the pixels are darker than ", level * 100, " % of white")
+        _below(level, settings.dark_below),
+        _words("99 % of the pixels are no brighter than ", level * 100, " % of white"),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tintype.finders.base import ColumnStreams
 
 COLUMNS = (
-    "uri", "digest", "status", "size_bytes", "modified_at", "width", "height", "_inode", "_device", "_offset",
+    "uri", "digest", "status", "size_bytes", "modified_at", "width", "height", "_inode", "_offset",
     "quality", "taken_at", "camera_make", "camera_model", "gps_latitude", "phash", "brightness", "luma_p05",
     "luma_p50", "luma_p95",
 )  # fmt: skip
@@ -23,14 +23,18 @@ METADATA = ("time taken", "camera", "place")
 """What counts as metadata, as bits 0, 1 and 2 of `Places.metadata`."""
 
 _NO_TIME = np.iinfo(np.int64).max
+_YEARS_1_TO_9999 = (-62_135_596_800, 253_402_300_799)  # in seconds since 1970; what can be written as a date
+
+
+_QUALITY_STEPS = 20  # a finer difference says nothing about which copy is the better one
 
 
 @dataclass(frozen=True)
 class Places:
     """Files that hold bytes, each once however many names it has, best first.
 
-    Best is: most pixels, then quality (to two decimals), then most kinds of metadata, then age (when it was taken,
-    else modified), then uri. `subject[i]` numbers the digests by their best file, so subject 0 has the best of all.
+    Best is: most pixels, then quality (in steps of 0.05), then most kinds of metadata, then age (the second it was
+    taken in, else modified), then uri. `subject[i]` numbers the digests by their best file: subject 0 has the best.
     """
 
     uri: pa.Array  # (n,) string
@@ -40,10 +44,10 @@ class Places:
     best: NDArray[np.int64]  # (subjects,) row of the best file
     width: NDArray[np.int64]  # (n,) px; 0 where not known
     height: NDArray[np.int64]
-    quality: NDArray[np.float64]  # (n,) 0 to 1 in steps of 0.01; -1 where not known
+    quality: NDArray[np.float64]  # (n,) 0 to 1 in steps of 0.05; -1 where not known
     metadata: NDArray[np.int64]  # (n,) bits of METADATA
-    taken: NDArray[np.int64]  # (n,) microseconds since 1970, local time; the largest number where not known
-    modified: NDArray[np.int64]  # (n,) microseconds since 1970, UTC
+    taken: NDArray[np.int64]  # (n,) seconds since 1970, local time; the largest number where not known
+    modified: NDArray[np.int64]  # (n,) seconds since 1970, UTC
     phash: pa.Array  # (n,) uint64; null where there is none, or the image is not ok
     tones: NDArray[np.int16]  # (n, 4) brightness and luma_p05, p50, p95 in levels 0 to 255; -1 where not known
 
@@ -71,8 +75,8 @@ def read_places(columns: ColumnStreams) -> Places:
         height=_integers(table["height"], 0),
         quality=_quality(table),
         metadata=_metadata(table),
-        taken=_integers(table["taken_at"], _NO_TIME),
-        modified=_integers(table["modified_at"], _NO_TIME),
+        taken=_seconds(table["taken_at"]),
+        modified=_seconds(table["modified_at"]),
         phash=pc.if_else(ok, table["phash"], pa.scalar(None, pa.uint64())).combine_chunks(),
         tones=_tones(table),
     )
@@ -110,7 +114,7 @@ def _best_first(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     uri_rank = np.empty(len(by_uri), np.int64)
     uri_rank[by_uri] = np.arange(len(by_uri))
     pixels = _integers(table["width"], 0) * _integers(table["height"], 0)
-    taken, modified = _integers(table["taken_at"], _NO_TIME), _integers(table["modified_at"], _NO_TIME)
+    taken, modified = _seconds(table["taken_at"]), _seconds(table["modified_at"])
     age = np.where(taken == _NO_TIME, modified, taken)
     kinds = np.bitwise_count(_metadata(table)).astype(np.int64)
     return np.lexsort((uri_rank, age, -kinds, -_quality(table), -pixels)), uri_rank
@@ -119,13 +123,14 @@ def _best_first(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _each_file_once(table: pa.Table, subject: NDArray[np.int64]) -> NDArray[np.bool_]:
     """False for further names of a file: hard links, and the same file reached by several paths.
 
-    A file is known by its device and inode, an image in a container also by where it begins. An inode of 0 or
-    null says nothing (object stores have none).
+    A file is known by its inode and its time of modification, an image in a container also by where it begins. Not
+    by its device: that number changes when a disk is mounted again, and rows keep the one of their first scan. An
+    inode of 0 or null says nothing (object stores have none).
     """
     offset = _integers(table["_offset"], -1)
-    inode, device = _integers(table["_inode"], 0), _integers(table["_device"], 0)
-    order = np.lexsort((np.arange(len(subject)), offset, inode, device, subject))
-    keys = np.stack([subject, device, inode, offset])[:, order]
+    inode, modified = _integers(table["_inode"], 0), _integers(table["modified_at"], 0)
+    order = np.lexsort((np.arange(len(subject)), offset, inode, modified, subject))
+    keys = np.stack([subject, modified, inode, offset])[:, order]
     again = np.zeros(len(subject), np.bool_)
     again[1:] = (keys[:, 1:] == keys[:, :-1]).all(axis=0) & (keys[2, 1:] != 0)
     once = np.ones(len(subject), np.bool_)
@@ -145,8 +150,14 @@ def _integers(column: pa.ChunkedArray, missing: int) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(array.cast(pa.int64()), missing).to_numpy(zero_copy_only=False))
 
 
+def _seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Whole seconds since 1970: copies that were made in one go are of one age."""
+    times = _integers(column, _NO_TIME)
+    return np.where(times == _NO_TIME, times, np.clip(times // 1_000_000, *_YEARS_1_TO_9999))
+
+
 def _quality(table: pa.Table) -> NDArray[np.float64]:
-    return np.round(_floats(table["quality"]), 2)
+    return np.round(_floats(table["quality"]) * _QUALITY_STEPS) / _QUALITY_STEPS
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -195,6 +206,6 @@ def _known(places: Places, row: int) -> str:
 def _moment(places: Places, row: int) -> str:
     if _age(places, row) == _NO_TIME:
         return "age not known"
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=_age(places, row))
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=_age(places, row))
     what = "modified" if places.taken[row] == _NO_TIME else "taken"
     return f"{what} {at:%Y-%m-%d %H:%M:%S}{' UTC' if what == 'modified' else ''}"

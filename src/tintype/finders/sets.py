@@ -48,13 +48,13 @@ class Sets:
         return np.diff(self.start)
 
     def within(self, most: int) -> tuple[Rows, Rows]:
-        """Pairs of things of one set: each with the first `most` of those before it."""
+        """Pairs of things of one set: all of them where the set has at most `most`, else those with its first."""
         begin = np.repeat(self.start[:-1], self.size)
         place = np.arange(len(self.members)) - begin
-        steps = [np.flatnonzero(place > step) for step in range(min(most, int(self.size.max(initial=0))))]
-        before = [self.members[begin[later] + step] for step, later in enumerate(steps)]
-        nothing = np.empty(0, np.int64)
-        return np.concatenate([nothing, *before]), np.concatenate([nothing, *(self.members[later] for later in steps)])
+        partners = np.where(np.repeat(self.size, self.size) > most, np.minimum(place, 1), place)
+        later = np.repeat(np.arange(len(self.members)), partners)
+        step = np.arange(len(later)) - np.repeat(np.cumsum(partners) - partners, partners)
+        return self.members[begin[later] + step], self.members[later]
 
     def between(self, a: Rows, b: Rows) -> tuple[Rows, Rows]:
         """Pairs of things of the sets a[i] and b[i]: all of them, but only the two first where that is too many."""

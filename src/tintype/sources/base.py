@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ ENTRIES = pa.schema(
 """What a listing knows of each image without reading it. Equal rows mean an unchanged image (its stamp).
 
 For a member of a tar or a row of a table, mtime, inode and device are those of the container."""
+
+
+def modified_ns(facts: os.stat_result) -> int:
+    """When a file was modified, in ns, held to what 64 bits can say: some file systems know later years than 2262."""
+    return max(-(1 << 63), min(facts.st_mtime_ns, (1 << 63) - 1))
 
 
 class Entry(NamedTuple):

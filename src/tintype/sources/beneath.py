@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tintype.core.errors import ImageError
-from tintype.sources.base import Entry, Item
+from tintype.sources.base import Entry, Item, modified_ns
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -133,7 +133,7 @@ def read_file(files: Beneath, path: bytes, listed: Entry, max_bytes: int) -> Ite
         return unread(listed, error)
     try:
         facts = os.fstat(handle)
-        stamp = (facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev)
+        stamp = (facts.st_size, modified_ns(facts), facts.st_ino, facts.st_dev)
         if facts.st_size > max_bytes:
             return Item(listed.uri, None, *stamp, status="rejected", reason=too_large(facts.st_size, max_bytes))
         return Item(listed.uri, _read(handle, facts.st_size), *stamp)

@@ -15,7 +15,7 @@ from tintype.codec.sniff import HEAD_BYTES, IMAGE_EXTENSIONS, sniff
 from tintype.core.columns import Column
 from tintype.core.errors import SourceError
 from tintype.core.names import path_from_uri, shown, uri_from_path
-from tintype.sources.base import ENTRIES, Item, Notes, Shard
+from tintype.sources.base import ENTRIES, Item, Notes, Shard, modified_ns
 from tintype.sources.beneath import OPEN_FILE, Beneath, is_only_in_cloud, open_file, read_file, reason_of
 
 ENTRIES_PER_SHARD = 8_192
@@ -202,7 +202,7 @@ class _Rows:
         columns = [
             pa.array(uris, pa.string()),
             pa.array([fact.st_size for fact in facts], pa.int64()),
-            pa.array([fact.st_mtime_ns for fact in facts], pa.int64()),
+            pa.array([modified_ns(fact) for fact in facts], pa.int64()),
             pa.array([fact.st_ino for fact in facts], pa.uint64()),
             pa.array([fact.st_dev for fact in facts], pa.uint64()),
             pa.nulls(count, pa.int64()),

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from tintype.core.errors import SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.base import Notes
+from tintype.sources.base import Notes, modified_ns
 from tintype.sources.labels import FLOAT, INTEGER, MAX_COLUMNS, REST, STRING, label_columns
 from tintype.sources.table_rows import IMAGE_NAMES, Layout, Row, Wanted, no_images
 
@@ -135,7 +135,7 @@ def _cursor(path: Path, stamp: tuple[int, ...], group: int, names: tuple[str, ..
 def _rows(path: Path, group: int, names: tuple[str, ...], image: str, wanted: list[int], first: int) -> Iterator[Row]:
     """Rows of one group; `wanted` counts from its beginning, where the row `first` of the file is."""
     facts = path.stat()
-    cursor = _cursor(path, (facts.st_size, facts.st_mtime_ns, facts.st_ino), group, names)
+    cursor = _cursor(path, (facts.st_size, modified_ns(facts), facts.st_ino), group, names)
     for numbers, batch in cursor.take(wanted):
         columns = _as_labels(batch)
         for number, *values in zip(numbers, *columns.values(), strict=True):

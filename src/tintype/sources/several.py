@@ -90,14 +90,18 @@ class SeveralSources:
         failures: list[SourceError] = []
         for part in self._parts:
             self._current = part
+            is_empty = True
             try:
                 for shard in part.source.shards():
+                    is_empty = False
                     yield Shard(_prefixed(shard.entries, part.prefix))
             except SourceError as error:
                 failures.append(error)
                 self._finished.unseen(part.begins, str(error))
             else:
                 _add(self._finished, part)
+                if is_empty:  # as a disk that is not mounted is; what is known of it must not be forgotten
+                    self._finished.unseen(part.begins, f"no images there now: {shown(part.source.place)}")
             self._current = None
         if len(failures) == len(self._parts):
             raise failures[0]

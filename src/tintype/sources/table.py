@@ -15,7 +15,7 @@ from typing import BinaryIO
 from tintype.core.columns import Column
 from tintype.core.errors import ImageError, SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.base import Entry, Item, Notes, Shard
+from tintype.sources.base import Entry, Item, Notes, Shard, modified_ns
 from tintype.sources.beneath import (
     Beneath,
     is_only_in_cloud,
@@ -175,11 +175,11 @@ class _Reader:
             item = read_file(files, _path(row.image or ""), entry, self._max_bytes)
         except ImageError as error:
             item = unread(entry, error)
-        mtime_ns = max(item.mtime_ns, self._container.st_mtime_ns)
+        mtime_ns = max(item.mtime_ns, modified_ns(self._container))
         return replace(item, mtime_ns=mtime_ns, offset=row.offset, labels=labels)
 
     def _of_bytes(self, entry: Entry, data: bytes, labels: dict[str, object]) -> Item:
-        stamp = (len(data), self._container.st_mtime_ns, self._container.st_ino, self._container.st_dev)
+        stamp = (len(data), modified_ns(self._container), self._container.st_ino, self._container.st_dev)
         if len(data) > self._max_bytes:
             reason = too_large(len(data), self._max_bytes)
             return Item(entry.uri, None, *stamp, status="rejected", reason=reason, labels=labels)
@@ -188,14 +188,14 @@ class _Reader:
 
 def _entry(files: Beneath, container: os.stat_result, uri: str, row: Row) -> Entry:
     """An image as it is listed. A path that leads nowhere has the table's stamp; reading it will say why."""
-    stamp = (container.st_mtime_ns, container.st_ino, container.st_dev)
+    stamp = (modified_ns(container), container.st_ino, container.st_dev)
     if isinstance(row.image, bytes):
         return Entry(uri, len(row.image), *stamp, row.offset)
     try:
         facts = files.facts(_path(row.image or ""))
     except (OSError, ImageError):
         return Entry(uri, 0, *stamp, row.offset)
-    mtime_ns = max(facts.st_mtime_ns, container.st_mtime_ns)
+    mtime_ns = max(modified_ns(facts), modified_ns(container))
     return Entry(uri, facts.st_size, mtime_ns, facts.st_ino, facts.st_dev, row.offset)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tintype.codec.sniff import HEAD_BYTES, IMAGE_EXTENSIONS, sniff
 from tintype.core.errors import SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.base import Notes
+from tintype.sources.base import Notes, modified_ns
 from tintype.sources.tar_bytes import WINDOW, GzipBytes, PlainBytes, open_archive
 from tintype.sources.tar_headers import Member, TarDamage, TarWalk
 
@@ -71,7 +71,7 @@ def index_of(path: Path) -> Index:
 
 def stamp_of(archive: PlainBytes | GzipBytes) -> tuple[int, ...]:
     facts = archive.facts
-    return (facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_dev)
+    return (facts.st_size, modified_ns(facts), facts.st_ino, facts.st_dev)
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,7 @@ class Written:
     shard: str
     rows: int
     payload: str
+    replaces: tuple[str, ...] = ()  # uris whose earlier rows leave when these come
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,12 @@ class Store(Protocol):
         """Add all-null columns that are not there yet; one that is there with another type is a CollectionError."""
         ...
 
-    def commit(self, written: Sequence[Written], replaced: Sequence[str] = ()) -> None:
-        """Add the rows and remove the earlier rows of the uris in `replaced`, all at once.
+    def is_whole(self, written: Written) -> bool:
+        """Whether what was written still lies on disk as it was: a power cut may have taken it."""
+        ...
+
+    def commit(self, written: Sequence[Written]) -> None:
+        """Add the rows and remove the earlier rows of the uris that they replace, all at once.
 
         A shard that the table holds already is passed over, so a commit whose outcome was not seen can be
         tried again.
@@ -93,7 +98,7 @@ class Store(Protocol):
     def delete(self, uris: Sequence[str]) -> None: ...
 
     def compact(self) -> None:
-        """Gather small fragments; no writer may be at work."""
+        """Gather small fragments where there are many, and drop deleted rows; no writer may be at work."""
         ...
 
     def clean_up(self, older_than_s: float, held: Container[int] = ()) -> None:

@@ -28,7 +28,8 @@ class Collection:
     def __init__(self, layout: Layout, record: Record, store: lance.LanceStore) -> None:
         self.layout, self.record = layout, record
         self._store = store
-        hold(self, layout.readers, store.version)
+        if self.is_trusted:  # nothing is written into a collection of somebody else's
+            hold(self, layout.readers, store.version)
         self.last_scan: ScanSummary | None = None
 
     @classmethod

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import lance
 import pyarrow as pa
+import pyarrow.compute as pc
 from lance.dataset import ColumnOrdering, LanceOperation
 from lance.fragment import FragmentMetadata, write_fragments
 
 from tintype.core.errors import CollectionDamaged, CollectionError, CollectionNotFound
-from tintype.core.expressions import Expression, In, Reference, to_sql
-from tintype.core.platform import full_disk_is_said
+from tintype.core.expressions import Expression, to_sql
+from tintype.core.platform import full_disk_is_said, sync_file
 from tintype.store.base import SHARD, StaleFragment, Writer, Written
 
 ROWS_PER_FRAGMENT = 65_536  # an update joins one fragment's new values in memory: some 400 MB with thumbnails
-_DELETE_AT_ONCE = 10_000
+_MOST_SMALL_FRAGMENTS = 8
+_MOST_DELETED = 0.2  # of the rows
 _AGES = datetime.timedelta(days=36_500)
-URI = Reference("uri", pa.string())
 _MEND = "Run: tintype doctor. If it cannot be mended, delete the collection and scan again"
 
 
@@ -102,14 +104,17 @@ class LanceStore:
                 self._dataset.add_columns(pa.schema(missing))
             self._refresh()
 
-    def commit(self, written: Sequence[Written], replaced: Sequence[str] = ()) -> None:
+    def is_whole(self, written: Written) -> bool:
+        return all(file.is_file() and file.stat().st_size == size for file, size in _files(self._place, written))
+
+    def commit(self, written: Sequence[Written]) -> None:
         self._look_for_shards()
         fresh = [part for part in written if part.shard not in self._seen_shards]
         if not fresh:
             return
         fragments = [fragment for part in fresh for fragment in _fragments(part)]
-        operation = self._replacement(fragments, replaced) if replaced else LanceOperation.Append(fragments)
-        self._commit(operation)
+        replaced = [uri for part in fresh for uri in part.replaces]
+        self._commit(self._removal(replaced, fragments) if replaced else LanceOperation.Append(fragments))
         self._seen_shards.update(part.shard for part in fresh)
 
     def stale(self, where: Expression, columns: Sequence[str]) -> Iterator[StaleFragment]:
@@ -121,9 +126,11 @@ class LanceStore:
 
     def update(self, fragment: int, rows: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         target = self._dataset.get_fragment(fragment)
-        if target is None:
+        batches = (batch for batch in rows if batch.num_rows)
+        first = next(batches, None)
+        if target is None or first is None:
             return
-        reader = pa.RecordBatchReader.from_batches(schema, rows)
+        reader = pa.RecordBatchReader.from_batches(schema, itertools.chain([first], batches))
         with full_disk_is_said(str(self._place)):
             changed, fields, offsets = target.update_columns(reader, left_on="_rowid", with_offsets=True)
         self._commit(
@@ -136,13 +143,16 @@ class LanceStore:
         )
 
     def delete(self, uris: Sequence[str]) -> None:
-        for start in range(0, len(uris), _DELETE_AT_ONCE):
-            part = tuple(uris[start : start + _DELETE_AT_ONCE])
-            with full_disk_is_said(str(self._place)):
-                self._dataset.delete(to_sql(In(URI, part)))
-        self._refresh()
+        operation = self._removal(uris, [])
+        if operation.updated_fragments or operation.removed_fragment_ids:
+            self._commit(operation)
 
     def compact(self) -> None:
+        fragments = self._dataset.get_fragments()
+        small = sum(fragment.count_rows() < ROWS_PER_FRAGMENT // 2 for fragment in fragments)
+        deleted = sum(fragment.num_deletions for fragment in fragments)
+        if small <= _MOST_SMALL_FRAGMENTS and deleted <= _MOST_DELETED * self.count():
+            return  # rewriting a large fragment for a few new rows would cost more than it brings
         with full_disk_is_said(str(self._place)):
             self._dataset.optimize.compact_files(
                 target_rows_per_fragment=ROWS_PER_FRAGMENT, num_threads=1, batch_size=1024
@@ -162,15 +172,22 @@ class LanceStore:
         else:  # files of no version are removed all the same
             self._dataset.cleanup_old_versions(_AGES, delete_unverified=True)
 
-    def _replacement(self, fragments: list[FragmentMetadata], uris: Sequence[str]) -> LanceOperation.Update:
-        predicate = to_sql(In(URI, tuple(uris)))
+    def _removal(self, uris: Sequence[str], fragments: list[FragmentMetadata]) -> LanceOperation.Update:
+        """The rows of the uris leave and those of the fragments come.
+
+        Found by comparing columns: SQL text of that many uris would be parsed anew for each fragment.
+        """
+        wanted = pa.array(uris, pa.string())
         changed, emptied = [], []
         for fragment in self._dataset.get_fragments():
-            before = fragment.num_deletions
-            after = fragment.delete(predicate)
+            rows = fragment.scanner(columns=["uri"], with_row_address=True).to_table()
+            hit = rows.filter(pc.is_in(rows["uri"], value_set=wanted))["_rowaddr"].to_numpy()
+            if not len(hit):
+                continue
+            after = fragment.delete_rows((hit & 0xFFFF_FFFF).tolist())
             if after is None:
                 emptied.append(fragment.fragment_id)
-            elif after.deletion_file is not None and after.num_deletions != before:
+            else:
                 changed.append(after)
         return LanceOperation.Update(removed_fragment_ids=emptied, updated_fragments=changed, new_fragments=fragments)
 
@@ -217,7 +234,10 @@ class LanceWriter:
         )
         with full_disk_is_said(str(self._place)):
             fragments = write_fragments(full, str(self._place), mode="append", max_rows_per_file=ROWS_PER_FRAGMENT)
-        return Written(shard, rows.num_rows, json.dumps([fragment.to_json() for fragment in fragments]))
+            written = Written(shard, rows.num_rows, json.dumps([fragment.to_json() for fragment in fragments]))
+            for file, _ in _files(self._place, written):
+                sync_file(file)  # the ledger must not know of rows that a power cut can take
+        return written
 
     def take(self, positions: pa.Array, columns: Sequence[str]) -> pa.Table:
         if self._dataset is None:
@@ -269,6 +289,13 @@ def unreferenced(place: Path) -> list[Path]:
             for file in fragment.data_files()
         }
     return sorted(path for path in (place / "data").iterdir() if path.name not in held)
+
+
+def _files(place: Path, written: Written) -> Iterator[tuple[Path, int]]:
+    """The data files of what was written, and their sizes in bytes."""
+    for fragment in json.loads(written.payload):
+        for file in fragment["files"]:
+            yield place / "data" / Path(file["path"]).name, file["file_size_bytes"]
 
 
 def _fragments(part: Written) -> list[FragmentMetadata]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +59,24 @@ class Layout:
     def listing(self) -> Path:
         """What the last listing of the sources passed over, and why."""
         return self.place / "listing.json"
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """Everything that a scan may make in the place."""
+        ledger = [self.place / f"{self.ledger.name}{end}" for end in ("", "-wal", "-shm")]
+        return (self.record, self.images, *ledger, self.lock, self.cache, self.listing, self.place / "findings")
+
+    def is_part(self, path: Path) -> bool:
+        """Whether something in the place is a part, or a file that was being written when its writer died."""
+        return path in self.parts or path.name.startswith((f".{RECORD}.", f".{self.listing.name}."))
+
+    def empty(self) -> None:
+        """Remove what a first scan that was interrupted left; the lock stays."""
+        for path in self.place.iterdir():
+            if path.is_dir() and self.is_part(path):
+                shutil.rmtree(path)
+            elif path != self.lock and self.is_part(path):
+                path.unlink()
 
     def findings(self, name: str) -> Path:
         return self.place / "findings" / f"{name}.lance"

@@ -60,12 +60,15 @@ class MemoryStore:
                 raise CollectionError(f"column {field.name} has another type")
         self._version += 1
 
-    def commit(self, written: Sequence[Written], replaced: Sequence[str] = ()) -> None:
+    def is_whole(self, written: Written) -> bool:
+        return True
+
+    def commit(self, written: Sequence[Written]) -> None:
         there = {row[SHARD] for _, row in self._rows}
         fresh = [part for part in written if part.shard not in there]
         if not fresh:
             return
-        gone = set(replaced)
+        gone = {uri for part in fresh for uri in part.replaces}
         self._rows = [(key, row) for key, row in self._rows if row["uri"] not in gone]
         for part in fresh:
             rows = pa.ipc.open_stream(bytes.fromhex(json.loads(part.payload))).read_all()

@@ -12,6 +12,8 @@ import sys
 import weakref
 from pathlib import Path
 
+from tintype.core.platform import open_own
+
 if sys.platform != "win32":
     import fcntl
 
@@ -20,7 +22,7 @@ def hold(reader: object, folder: Path, version: int) -> None:
     """Note that `reader` has a version open for as long as it lives; where the place is read-only, nothing is noted."""
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / f"{version}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = open_own(folder / f"{version}")
         weakref.finalize(reader, os.close, handle)
         if sys.platform != "win32":
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

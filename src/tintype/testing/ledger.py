@@ -63,7 +63,7 @@ class LedgerContract:
         assert not ledger.renew(first, 60)
         assert not ledger.give_back(first)
         assert ledger.finish(second, b"in time")
-        assert [done.result for done in ledger.done(10)] == [b"in time"]
+        assert [done.result for done in ledger.done("rows", 10)] == [b"in time"]
 
     def test_a_heartbeat_keeps_a_lease(self, ledger: Ledger, clock: Clock) -> None:
         ledger.add("rows", [b"a"])
@@ -80,7 +80,7 @@ class LedgerContract:
         assert lease is not None
         assert ledger.finish(lease, b"first")
         assert not ledger.finish(lease, b"second")
-        assert [done.result for done in ledger.done(10)] == [b"first"]
+        assert [done.result for done in ledger.done("rows", 10)] == [b"first"]
 
     def test_a_shard_is_abandoned_after_its_last_attempt_with_its_reason(self, ledger: Ledger) -> None:
         ledger.add("rows", [b"a"])
@@ -106,10 +106,18 @@ class LedgerContract:
             lease = ledger.lease("one", 60)
             assert lease is not None
             ledger.finish(lease, b"r" + lease.payload)
-        first, second = ledger.done(10)
+        first, second = ledger.done("rows", 10)
         ledger.mark_committed([first.shard])
-        assert ledger.done(10) == [second]
+        assert ledger.done("rows", 10) == [second]
         assert ledger.counts() == {"committed": 1, "done": 1}
+
+    def test_what_waits_is_told_apart_by_kind(self, ledger: Ledger) -> None:
+        ledger.add("rows", [b"a", b"b"])
+        ledger.add("update", [b"c"])
+        while (lease := ledger.lease("one", 60)) is not None:
+            ledger.finish(lease, b"")
+        assert [done.payload for done in ledger.done("rows", 1)] == [b"a"]
+        assert [done.payload for done in ledger.done("update", 10)] == [b"c"]
 
     def test_another_process_sees_the_same(
         self, ledger: Ledger, make_ledger: Callable[[Clock], Ledger], clock: Clock
@@ -121,7 +129,7 @@ class LedgerContract:
         assert lease is not None
         assert ledger.lease("one", 60) is None
         assert ledger.finish(lease, b"done elsewhere")
-        assert other.done(10)[0].payload == b"a"
+        assert other.done("rows", 10)[0].payload == b"a"
 
     def test_a_new_run_has_a_new_name_and_no_shards(self, ledger: Ledger) -> None:
         ledger.add("rows", [b"a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -44,6 +45,11 @@ def rows_of(shard: str, uris: list[str], size: int = 1) -> pa.Table:
     )
 
 
+def replacing(written: Written, *uris: str) -> Written:
+    """The same rows, which take the place of the earlier ones of these uris."""
+    return replace(written, replaces=uris)
+
+
 def all_rows(store: Store, columns: list[str] | None = None) -> list[dict[str, Any]]:
     """Rows in the order of their uris."""
     batches = store.batches(columns or store.schema.names, order_by="uri")
@@ -79,7 +85,7 @@ class StoreContract:
     def test_replaced_rows_leave_with_the_same_commit(self, store: Store) -> None:
         store.commit([self.put(store, "r:1:1", ["a", "b'c", "d"])])
         before = store.version
-        store.commit([self.put(store, "r:2:1", ["b'c"], size=9)], replaced=["b'c"])
+        store.commit([replacing(self.put(store, "r:2:1", ["b'c"], size=9), "b'c")])
         assert store.version == before + 1
         assert [(row["uri"], row["size_bytes"]) for row in all_rows(store)] == [
             ("a", 1),
@@ -89,8 +95,30 @@ class StoreContract:
 
     def test_all_rows_of_a_fragment_can_be_replaced(self, store: Store) -> None:
         store.commit([self.put(store, "r:1:1", ["a", "b"])])
-        store.commit([self.put(store, "r:2:1", ["a", "b"], size=2)], replaced=["a", "b"])
+        store.commit([replacing(self.put(store, "r:2:1", ["a", "b"], size=2), "a", "b")])
         assert [row["size_bytes"] for row in all_rows(store)] == [2, 2]
+
+    def test_a_fragment_loses_rows_again_and_again(self, store: Store) -> None:
+        store.commit([self.put(store, "r:1:1", ["a", "b", "c", "d"])])
+        store.commit([replacing(self.put(store, "r:2:1", ["b"], size=2), "b")])
+        store.commit([replacing(self.put(store, "r:3:1", ["d"], size=3), "d")])
+        store.delete(["a", "unknown"])
+        assert [(row["uri"], row["size_bytes"]) for row in all_rows(store)] == [("b", 2), ("c", 1), ("d", 3)]
+
+    def test_a_shard_that_is_there_already_replaces_nothing_again(self, store: Store) -> None:
+        store.commit([self.put(store, "r:1:1", ["x", "y"])])
+        first = replacing(self.put(store, "r:2:1", ["x"], size=2), "x")
+        store.commit([first])
+        store.commit([first, replacing(self.put(store, "r:3:1", ["y"], size=3), "y")])
+        assert [(row["uri"], row["size_bytes"]) for row in all_rows(store)] == [("x", 2), ("y", 3)]
+
+    def test_an_update_of_no_rows_changes_nothing(self, store: Store) -> None:
+        store.commit([self.put(store, "r:1:1", ["a"])])
+        store.add_columns(ADDED)
+        (part,) = store.stale(IsNull(STATE), [])
+        new = part.rows.append_column("sharpness", pa.array([0.25], pa.float32())).slice(0, 0)
+        store.update(part.fragment, iter(new.to_batches()), new.schema)
+        assert [row["sharpness"] for row in all_rows(store)] == [None]
 
     def test_new_columns_are_null_and_can_be_set_row_by_row(self, store: Store) -> None:
         store.commit([self.put(store, "r:1:1", ["a", "b", "c"])])
@@ -175,7 +203,7 @@ class StoreMachine(RuleBasedStateMachine):
         for store in self._both():
             there = {row["uri"] for row in all_rows(store, ["uri"])}
             written = store.writer().write(shard, rows_of(shard, names, size))
-            store.commit([written], [name for name in names if name in there])
+            store.commit([replacing(written, *(name for name in names if name in there))])
 
     @rule(names=st.lists(st.sampled_from("abcdefghij'%é"), unique=True, max_size=4))
     def forget(self, names: list[str]) -> None:

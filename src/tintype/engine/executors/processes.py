@@ -74,8 +74,7 @@ class ProcessExecutor:
     def run(self) -> Iterator[Finished | None]:
         """Until no shard is left; None where nothing finished for a moment, so that the caller can draw."""
         try:
-            for _ in range(min(self._count, self._ledger.counts().get("pending", 0))):
-                self._workers.append(self._start())
+            self._start_all()
             while self._feed():
                 finished = list(self._listen())
                 yield from finished
@@ -86,6 +85,15 @@ class ProcessExecutor:
             for worker in self._workers:
                 worker.stop()
             self._selector.close()
+
+    def _start_all(self) -> None:
+        for _ in range(min(self._count, self._ledger.counts().get("pending", 0))):
+            try:
+                self._workers.append(self._start())
+            except OSError as error:
+                if not self._workers:
+                    raise WorkerFailed(f"no worker can be started ({error.strerror}). Nothing was changed") from error
+                return  # with those that there are
 
     def _start(self) -> _Worker:
         worker = _Worker(self._setup, self._limits)
@@ -148,7 +156,7 @@ class ProcessExecutor:
         self._selector.unregister(worker.upwards)
         self._workers.remove(worker)
         lease, at = worker.lease, worker.slot.read()
-        died_of = worker.stop()
+        died_of = worker.stop(is_dead=True)
         if lease is not None:
             if at.first < 0:
                 self._ledger.fail(lease, f"{reason} ({died_of})", MAX_ATTEMPTS)
@@ -159,7 +167,9 @@ class ProcessExecutor:
                         "See why: python -m tintype.engine.worker </dev/null"
                     )
             else:
-                self._blame(lease, at, overrun or Verdict("crashed", f"the decoder died ({died_of})"))
+                what = "the process died while the file was read" if at.reading else "the decoder died"
+                verdict = overrun or Verdict("crashed", f"{what} ({died_of})")
+                self._blame(lease, at, replace(verdict, while_reading=at.reading))
                 self._ledger.give_back(lease)
         self._workers.append(self._start())
 
@@ -176,16 +186,13 @@ class _Worker:
     """One process with its pipes and its slot."""
 
     def __init__(self, setup: Setup, limits: Limits) -> None:
-        self.slot = Slot.create()
+        self.slot = Slot.create(setup.updates)
         self.limits = limits
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tintype.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("TINTYPE_WORKER_STDERR") else subprocess.DEVNULL,
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # Ctrl-C is the parent's to handle
-        )
+        try:
+            self.process = self._started()
+        except OSError:
+            self.slot.close()
+            raise
         assert self.process.stdin is not None  # noqa: S101  both are pipes
         assert self.process.stdout is not None  # noqa: S101
         self.downwards = self.process.stdin
@@ -198,8 +205,19 @@ class _Worker:
         self._at_since = time.monotonic()
         self._send(replace(setup, slot=self.slot.path))
 
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tintype.engine.worker", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("TINTYPE_WORKER_STDERR") else subprocess.DEVNULL,
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # Ctrl-C is the parent's to handle
+        )
+
     def give(self, lease: Lease, task: Task) -> None:
         self.lease, self.renewed = lease, time.monotonic()
+        self._at_since = self.renewed
         self.slot.forget()
         self._send(task)
 
@@ -208,27 +226,27 @@ class _Worker:
         at = self.slot.read()
         if at != self._at:
             self._at, self._at_since = at, now
-        usage = process_usage(self.pid)
-        if at.first < 0 or usage is None:
-            return None
-        cpu_seconds, resident = usage
         allowed = self.limits.cpu_seconds  # of a whole batch too: its images are tried alone before one is blamed
-        if cpu_seconds - at.cpu_seconds > allowed:
-            return Verdict("timeout", f"takes more than {self.limits.cpu_seconds:g} CPU-seconds (limits.cpu_seconds)")
         if now - self._at_since > allowed * _WALL_FACTOR:
             return Verdict("timeout", f"no answer after {allowed * _WALL_FACTOR:g} seconds (limits.cpu_seconds)")
+        usage = process_usage(self.pid)
+        if usage is None:
+            return None
+        cpu_seconds, resident = usage
         if resident > self.limits.memory_mb * 1_000_000:
             return Verdict("rejected", f"takes more than {self.limits.memory_mb} MB of memory (limits.memory_mb)")
+        if at.first >= 0 and cpu_seconds - at.cpu_seconds > allowed:
+            return Verdict("timeout", f"takes more than {self.limits.cpu_seconds:g} CPU-seconds (limits.cpu_seconds)")
         return None
 
     def kill(self) -> None:
         self.process.kill()
 
-    def stop(self) -> str:
-        """End the process and free what belongs to it; says how it ended."""
+    def stop(self, *, is_dead: bool = False) -> str:
+        """End the process and free what belongs to it; says how it ended. One that is dead is only waited for."""
         with contextlib.suppress(OSError):  # it may be dead already
             self.downwards.close()
-        if self.lease is not None:
+        if self.lease is not None and not is_dead:
             self.process.kill()
         try:
             code = self.process.wait(timeout=5)

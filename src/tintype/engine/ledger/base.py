@@ -66,8 +66,8 @@ class Ledger(Protocol):
         """Give a shard back without a failure."""
         ...
 
-    def done(self, limit: int) -> list[Done]:
-        """Shards that wait for their commit, in order of their number."""
+    def done(self, kind: str, limit: int) -> list[Done]:
+        """The first shards of a kind that wait for their commit, in order of their number."""
         ...
 
     def mark_committed(self, shards: Iterable[int]) -> None: ...

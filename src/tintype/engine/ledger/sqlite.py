@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 import uuid
@@ -10,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tintype.core.errors import CollectionDamaged, StorageFull
+from tintype.core.platform import free_bytes
 from tintype.engine.ledger.base import Done, Lease
+
+_NO_SPACE_BYTES = 100_000  # with less than this left, SQLite calls a full disk an I/O error now and then
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (name TEXT NOT NULL);
@@ -33,7 +37,9 @@ CREATE INDEX IF NOT EXISTS shards_by_state ON shards (state, shard);
 def look_at(place: Path) -> dict[str, int]:
     """Shards by state, read without changing the file. Raises CollectionDamaged."""
     with _errors_are_said(place):
-        connection = sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True)
+        # A ledger on a medium that cannot be written to has no journal beside it that could change what it says.
+        how = "mode=ro" if os.access(place.parent, os.W_OK) else "immutable=1"
+        connection = sqlite3.connect(f"{place.absolute().as_uri()}?{how}", uri=True)
         try:
             faults = connection.execute("PRAGMA quick_check").fetchall()
             if faults != [("ok",)]:
@@ -48,7 +54,7 @@ def _errors_are_said(place: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if "full" in str(error):
+        if "full" in str(error) or ("I/O" in str(error) and free_bytes(place.parent) < _NO_SPACE_BYTES):
             raise StorageFull(str(place)) from error
         raise CollectionDamaged(
             str(place),
@@ -134,11 +140,12 @@ class SqliteLedger:
     def give_back(self, lease: Lease) -> bool:
         return self._change(lease, "state = 'pending', owner = NULL, deadline = NULL", ())
 
-    def done(self, limit: int) -> list[Done]:
+    def done(self, kind: str, limit: int) -> list[Done]:
         with _errors_are_said(self._place):
             rows = self._connection.execute(
-                "SELECT shard, fence, kind, payload, result FROM shards WHERE state = 'done' ORDER BY shard LIMIT ?",
-                (limit,),
+                "SELECT shard, fence, kind, payload, result FROM shards WHERE state = 'done' AND kind = ? "
+                "ORDER BY shard LIMIT ?",
+                (kind, limit),
             ).fetchall()
         return [Done(*row) for row in rows]
 

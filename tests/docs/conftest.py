@@ -1,0 +1,69 @@
+"""A folder as the pages speak of it: a home with pictures, some photos, shards and tables."""
+
+import io
+import json
+import runpy
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from pages import REPOSITORY
+from workplace import Workplace
+
+SHARDS, IMAGES_PER_SHARD = 3, 6
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """What each page gets a copy of."""
+    home = tmp_path_factory.mktemp("docs")
+    _make_pictures(home / "Pictures")
+    samples = sorted((REPOSITORY / "examples" / "photos").glob("*.jpg"))[:6]
+    (home / "photos").mkdir()
+    for sample in (*samples, samples[0]):
+        copy = home / "photos" / sample.name
+        shutil.copy2(sample, copy if not copy.exists() else copy.with_stem("copy"))
+    table = pq.read_table(data / "clothing-168" / "validation.parquet")
+    rows = table.slice(0, SHARDS * IMAGES_PER_SHARD).to_pylist()
+    (home / "shards").mkdir()
+    for number in range(SHARDS):
+        part = rows[number * IMAGES_PER_SHARD : (number + 1) * IMAGES_PER_SHARD]
+        _write_shard(home / "shards" / f"{number:05}.tar", part)
+    shutil.copy2(home / "shards" / "00000.tar", home / "train-000.tar")
+    pq.write_table(table.slice(100, 12), home / "dataset.parquet")
+    return home
+
+
+@pytest.fixture
+def workplace(original: Path, tmp_path: Path) -> Workplace:
+    """A copy of its own, with times as in the original."""
+    home = tmp_path / "home"
+    shutil.copytree(original, home)
+    return Workplace(home)
+
+
+def _make_pictures(place: Path) -> None:
+    """The pictures that `make demo` makes, without their scan."""
+    demo: dict[str, Any] = runpy.run_path(str(REPOSITORY / "examples" / "demo.py"))
+    shutil.copytree(demo["PHOTOS"], place / "originals", ignore=shutil.ignore_patterns("*.md"))
+    originals = sorted((place / "originals").glob("*.jpg"))
+    for name, content in (*demo["copies"](originals), *demo["oddities"](originals)):
+        target = place / name
+        target.parent.mkdir(exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            content.convert("RGB").save(target, quality=85)
+
+
+def _write_shard(place: Path, rows: list[dict[str, Any]]) -> None:
+    with tarfile.open(place, "w") as tar:
+        for number, row in enumerate(rows):
+            label = json.dumps({"label": row["label"]}).encode()
+            for extension, content in ((".jpg", row["image"]["bytes"]), (".json", label), (".cls", b"3")):
+                member = tarfile.TarInfo(f"{number:04}{extension}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))

@@ -1,0 +1,22 @@
+"""Where the examples of a page run."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """`home` is both the home and the working folder; `~/Pictures` are the pictures of the demo.
+
+    There is one worker: starting a second one costs more than such scans.
+    """
+
+    home: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TINTYPE_", "XDG_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return kept | {"HOME": str(self.home), "PATH": path, "NO_COLOR": "1", "TINTYPE_SCAN_WORKERS": "1"}
