@@ -74,7 +74,7 @@ def test_table_takes_columns_and_filters(root: Path) -> None:
     assert photos.table(["width"], where="uri = 'smaller.jpg'").to_pylist() == [{"width": 48}]
     with pytest.raises(FilterError, match="widht"):
         photos.table(where="widht > 3")
-    with pytest.raises(KeyError, match="no_such"):
+    with pytest.raises(UsageError, match="no_such"):
         photos.table(["no_such"])
 
 

@@ -1,5 +1,6 @@
 """An image that kills, hangs or bloats its worker costs its own row; its neighbors and its shard survive."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import mischief
@@ -26,7 +27,6 @@ def _workers_find_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
         (mischief.CRASH, "crashed", "the decoder died (SIGSEGV)"),
         (mischief.HANG, "timeout", "takes more than 1 CPU-seconds (limits.cpu_seconds)"),
         (mischief.EAT, "rejected", "takes more than 800 MB of memory (limits.memory_mb)"),
-        (mischief.FAIL, "crashed", "a stage failed: ValueError: this stage will not have it"),
     ],
 )
 def test_only_the_image_at_fault_gets_its_status(tmp_path: Path, order: bytes, status: str, reason: str) -> None:
@@ -69,10 +69,30 @@ def test_an_image_is_not_blamed_for_one_death(tmp_path: Path) -> None:
     assert [row["uri"] for row in rows] == [row["uri"] for row in undisturbed]
 
 
+def test_a_stage_that_fails_costs_its_own_columns_and_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    paths = fill_folder(root, 30)
+    for path in (paths[4], paths[20]):
+        path.write_bytes(encoded(scene(4711)) + path.name.encode() + mischief.FAIL)
+    summary, rows = run_scan(FolderSource(root), tmp_path / "c", WORK)
+    assert {row["status"] for row in rows} == {"ok"}
+    failed = {str(path.relative_to(root)) for path in (paths[4], paths[20])}
+    assert {row["uri"] for row in rows if row["file_length"] is None} == failed
+    ((uri, reason),) = summary.problems
+    assert uri in failed
+    assert "stage mischief failed on 2 images" in reason
+    assert "ValueError: this stage will not have it" in reason
+    summary, again = run_scan(FolderSource(root), tmp_path / "c", WORK)
+    assert (summary.updated, again) == (0, rows)  # the same computation would fail again
+    mended = work_with(replace(mischief.STAGE, version=2), limits=LIMITS)
+    summary, _ = run_scan(FolderSource(root), tmp_path / "c", mended)
+    assert summary.updated == 30
+
+
 def test_what_was_blamed_is_not_tried_again_until_the_limits_change(tmp_path: Path) -> None:
     root = tmp_path / "root"
     paths = fill_folder(root, 10)
-    paths[5].write_bytes(encoded(scene(1)) + mischief.FAIL)
+    paths[5].write_bytes(encoded(scene(1)) + mischief.CRASH)
     _, first = run_scan(FolderSource(root), tmp_path / "c", WORK)
     summary, again = run_scan(FolderSource(root), tmp_path / "c", WORK)
     assert (summary.unchanged, again) == (10, first)

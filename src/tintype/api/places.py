@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tintype.core.errors import CollectionNotFound, UsageError
+from tintype.core.errors import CollectionNotFound, SourceError, UsageError
 from tintype.sources.resolve import files_of
 from tintype.store.layout import RECORD, default_place
 
@@ -36,7 +36,10 @@ def existing(place: Place, collection: Place | None = None) -> Path:
     if collection is not None:
         return Path(absolute(collection))
     path = Path(absolute(place))
-    first = path if path.exists() else files_of(str(path))[0]
+    try:
+        first = files_of(str(path))[0]
+    except SourceError:
+        raise CollectionNotFound(str(path)) from None
     for candidate in (path, default_place(first)):
         if (candidate / RECORD).is_file():
             return candidate

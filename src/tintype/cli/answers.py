@@ -27,7 +27,7 @@ def info(place: str, collection: str | None, where: str | None, as_json: bool) -
 @click.command()
 @options.place
 @options.collection
-@click.option("--max-distance", type=click.IntRange(0, 64), metavar="BITS", help="How far hashes of copies may differ.")
+@click.option("--max-distance", type=click.IntRange(0, 16), metavar="BITS", help="How far hashes of copies may differ.")
 @options.settings
 @options.as_json
 def duplicates(

@@ -120,8 +120,9 @@ def analyze(
     alone: frozenset[int] = frozenset(),
     watch: Watch | None = None,
     clock: Clock | None = None,
-) -> pa.Table:
-    """The rows of a shard's items, in order; there are `count` of them.
+) -> tuple[pa.Table, dict[str, list[tuple[str, str]]]]:
+    """The rows of a shard's items, in order; there are `count` of them. And, by stage, the (uri, reason) of images
+    that it failed on: their columns of that stage are null, and its state is the negative one.
 
     `known(digests)` returns the indices of the digests that the collection knows, and a table of
     FACT_COLUMNS and the stages' columns for them. Images in `verdicts` are not decoded; those in `alone` share
@@ -150,9 +151,10 @@ class _Analyzer:
         self.stage_rows = 0
         self.first_with: dict[bytes, int] = {}
         self.count = 0
+        self.failures: dict[str, list[tuple[str, str]]] = {}
         self.waiting: list[tuple[int, bytes, Image]] = []
 
-    def run(self, items: Iterable[Item], count: int) -> pa.Table:
+    def run(self, items: Iterable[Item], count: int) -> tuple[pa.Table, dict[str, list[tuple[str, str]]]]:
         reader = iter(items)
         self.count = count
         while len(self.items) < count:
@@ -164,7 +166,7 @@ class _Analyzer:
             self._run_stages()
         self.watch.nowhere()
         self._copy_repeated()
-        return self._table()
+        return self._table(), self.failures
 
     def _read(self, reader: Iterator[Item]) -> list[tuple[int, bytes]]:
         """The next images with their bytes, as many as fit one batch."""
@@ -262,24 +264,24 @@ class _Analyzer:
             return
         indices = [index for index, _, _ in waiting]
         self.watch.at(indices[0], indices[-1], alone=len(indices) == 1 and indices[0] in self.alone)
-        try:
-            self._keep(indices, self._computed(waiting))
-        except Exception as error:  # noqa: BLE001  a stage may be anybody's
-            if len(waiting) == 1:
-                self.facts[indices[0]] |= {"status": "crashed", "reason": f"a stage failed: {_in_one_line(error)}"}
-                return
-            for one in waiting:  # one image's fault must not cost its neighbors
-                self.waiting = [one]
-                self._run_stages()
-
-    def _computed(self, waiting: Sequence[tuple[int, bytes, Image]]) -> dict[str, pa.Array]:
         batch = Batch([data for _, data, _ in waiting], [image for _, _, image in waiting])
         columns: dict[str, pa.Array] = {}
         for run in self.work.stages:
             with self.clock.measure(f"stage {run.stage.name}"):
-                columns.update(run.stage.compute(batch, run.settings))
-            columns[run.state_column] = pa.array([run.state] * len(batch), pa.int32())
-        return columns
+                columns |= self._computed(run, batch, indices)
+        self._keep(indices, columns)
+
+    def _computed(self, run: StageRun, batch: Batch, indices: Sequence[int]) -> Mapping[str, pa.Array]:
+        """A stage's columns. Images that it fails on have nulls; its fault is not theirs, nor their neighbors'."""
+        try:
+            return {**run.stage.compute(batch, run.settings), run.state_column: _states(run.state, len(batch))}
+        except Exception as error:  # noqa: BLE001  a stage may be anybody's
+            if len(batch) > 1:
+                parts = [self._computed(run, batch[n : n + 1], indices[n : n + 1]) for n in range(len(batch))]
+                return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+            self.failures.setdefault(run.stage.name, []).append((self.items[indices[0]].uri, _in_one_line(error)))
+            nulls = {column.name: pa.nulls(1, column.type) for column in run.stage.columns}
+            return {**nulls, run.state_column: _states(-run.state, 1)}
 
     def _keep(self, indices: Sequence[int], columns: Mapping[str, pa.Array]) -> None:
         schema = self.work.stage_schema
@@ -326,6 +328,10 @@ class _Analyzer:
             return {field.name: pa.nulls(len(self.items), field.type) for field in schema}
         rows = pa.concat_tables(self.stage_tables).combine_chunks().take(pa.array(self.stage_row, pa.int64()))
         return {name: rows[name] for name in schema.names}
+
+
+def _states(state: int, count: int) -> pa.Array:
+    return pa.array([state] * count, pa.int32())
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ from tintype.store.versions import held
 KEEP_VERSIONS_S = 3_600.0
 _DRAW_EVERY_S = 0.2
 _ASKED_AT_ONCE = 10_000
+_WORTH_ADVICE = 500  # images; fewer are over before any setting matters
 _COPIED_STATUSES = ("ok", "damaged", "rejected", "unsupported")
 
 Listener = Callable[[Progress], None]
@@ -83,6 +85,7 @@ class _Scan:
         self.meter = Meter()
         self.plan = Plan()
         self.updated = 0
+        self.stage_failures: dict[str, list[Any]] = {}
         self.drawn = 0.0
 
     def run(self) -> ScanSummary:
@@ -159,6 +162,10 @@ class _Scan:
 
     def _count(self, finished: Finished) -> None:
         result = finished.result
+        for stage, (count, uri, reason) in result["failures"].items():
+            known = self.stage_failures.setdefault(stage, [0, uri, reason])
+            known[0] += count
+            known[1:] = min(known[1:], [uri, reason])
         if finished.lease.kind == "update":
             self.updated += result["rows"]
         self.meter.add(result["rows"], result["status"], finished.seconds, time.monotonic() - self.begin)
@@ -231,15 +238,21 @@ class _Scan:
             unchanged=self.plan.unchanged + self.plan.kept,
             updated=self.updated,
             skipped=dict(notes.skipped),
-            problems=list(notes.problems),
+            problems=[*notes.problems, *self._stage_problems()],
             label_rest=self._count_label_rest(),
             seconds=seconds,
             images_per_second=self.meter.done / seconds if seconds else 0.0,
             cpu_seconds=child_cpu_seconds() - self.cpu_begin,
             time=self.meter.time(),
             bottleneck=bottleneck,
-            advice=_advice(bottleneck, self.workers),
+            advice=_advice(bottleneck, self.workers) if self.meter.done >= _WORTH_ADVICE else None,
         )
+
+    def _stage_problems(self) -> list[tuple[str, str]]:
+        return [
+            (uri, f"stage {stage} failed on {count} images, which have no values of it; here: {reason}")
+            for stage, (count, uri, reason) in sorted(self.stage_failures.items())
+        ]
 
     def _count_label_rest(self) -> int:
         if REST.name not in self.store.schema.names:

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -82,7 +82,7 @@ class _Worker:
             "cpu_seconds": time.process_time() - cpu_begin,
         }
 
-    def _analyzed(self, task: Task, clock: Clock, known: KnownBytes | None) -> pa.Table:
+    def _analyzed(self, task: Task, clock: Clock, known: KnownBytes | None) -> tuple[pa.Table, Any]:
         return analyze(
             self._items(task),
             task.entries.num_rows,
@@ -109,7 +109,7 @@ class _Worker:
 
     def _rows(self, task: Task, clock: Clock) -> dict[str, Any]:
         setup = self.setup
-        rows = self._analyzed(task, clock, self.known)
+        rows, failures = self._analyzed(task, clock, self.known)
         with clock.measure("write"):
             rows = rows.append_column("_shard", pa.array([task.name] * rows.num_rows, pa.string()))
             written = setup.writer.write(task.name, rows)
@@ -117,6 +117,7 @@ class _Worker:
         return {
             "rows": written.rows,
             "payload": written.payload,
+            "failures": _counted(failures),
             "status": {entry["values"]: entry["counts"] for entry in status},
         }
 
@@ -124,7 +125,7 @@ class _Worker:
         """New values for rows that are there. A failure is one too; only bytes that changed since the listing, or
         that cannot be read just now, are left for the next scan."""
         setup = self.setup
-        rows = self._analyzed(task, clock, None)
+        rows, failures = self._analyzed(task, clock, None)
         rows = rows.append_column("_rowid", task.entries["_rowid"])
         same = [
             now == before and status != "unreadable"
@@ -139,7 +140,12 @@ class _Worker:
             with pa.OSFile(str(place), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as file:
                 file.write_table(rows)
             sync_file(place)
-        return {"rows": rows.num_rows, "status": {}}
+        return {"rows": rows.num_rows, "status": {}, "failures": _counted(failures)}
+
+
+def _counted(failures: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[Any]]:
+    """By stage, how many images it failed on, and the first of them with its reason."""
+    return {name: [len(found), *found[0]] for name, found in failures.items()}
 
 
 def _receive(stream: BinaryIO) -> Any:

@@ -93,6 +93,8 @@ def why_best(places: Places, best: int, others: Sequence[int]) -> str:
         return f"most metadata, {_known(places, best)}; next {_known(places, following)}"
     if _age(places, best) != _age(places, following):
         return f"oldest, {_moment(places, best)}; next {_moment(places, following)}"
+    if places.modified[best] != places.modified[following]:
+        return "the file that was changed first; equal in size, quality, metadata and age"
     return "equal in size, quality, metadata and age; first by name"
 
 
@@ -117,7 +119,7 @@ def _best_first(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     taken, modified = _seconds(table["taken_at"]), _seconds(table["modified_at"])
     age = np.where(taken == _NO_TIME, modified, taken)
     kinds = np.bitwise_count(_metadata(table)).astype(np.int64)
-    return np.lexsort((uri_rank, age, -kinds, -_quality(table), -pixels)), uri_rank
+    return np.lexsort((uri_rank, modified, age, -kinds, -_quality(table), -pixels)), uri_rank
 
 
 def _each_file_once(table: pa.Table, subject: NDArray[np.int64]) -> NDArray[np.bool_]:

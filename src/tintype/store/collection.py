@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from tintype.core.errors import CollectionNotFound
+from tintype.core.errors import CollectionNotFound, UsageError
 from tintype.core.expressions import Expression
 from tintype.core.filters import parse
+from tintype.core.names import shown
 from tintype.core.progress import ScanSummary
 from tintype.store import lance
 from tintype.store.layout import Layout, Record, read_record, sources_of
@@ -100,21 +101,25 @@ class Collection:
         """Rows in the order of their uris, as far as the filter lets them through.
 
         `where` is a text such as `"taken_at >= '2024-01-01' and width > 1000"`. By default all columns but the
-        thumbnails. Raises FilterError.
+        thumbnails. Raises UsageError for a column that there is not, and FilterError.
         """
         names = [name for name in self.columns if name != "thumbnail"] if columns is None else list(columns)
+        self._require(names)
         schema = pa.schema([self.schema.field(name) for name in names])
         return pa.Table.from_batches(self.batches(names, where), schema=schema)
 
     def batches(self, columns: Sequence[str], where: str | Expression | None = None) -> Iterator[pa.RecordBatch]:
         """The same as a stream, in bounded memory."""
-        unknown = [name for name in columns if name not in self.schema.names]
-        if unknown:
-            raise KeyError(f"no column {', '.join(unknown)}; there are: {', '.join(self.columns)}")
+        self._require(columns)
         expression = parse(where, self.schema) if isinstance(where, str) else where
         names = list(columns)
         for batch in self._store.batches(_with_uri(names), where=expression, order_by="uri"):
             yield batch.select(names)
+
+    def _require(self, columns: Sequence[str]) -> None:
+        unknown = [name for name in columns if name not in self.schema.names]
+        if unknown:
+            raise UsageError(f"no column {', '.join(map(shown, unknown))}. There are: {', '.join(self.columns)}")
 
     def save_findings(self, name: str, rows: pa.Table, facts: dict[str, str]) -> None:
         """Keep a table of findings, stamped with the version of the data."""

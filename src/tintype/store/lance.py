@@ -288,7 +288,7 @@ def unreferenced(place: Path) -> list[Path]:
             for fragment in dataset.checkout_version(version["version"]).get_fragments()
             for file in fragment.data_files()
         }
-    return sorted(path for path in (place / "data").iterdir() if path.name not in held)
+    return sorted(path for path in (place / "data").glob("*") if path.name not in held)
 
 
 def _files(place: Path, written: Written) -> Iterator[tuple[Path, int]]:
