@@ -10,8 +10,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of test data; its place comes from TINTYPE_TEST_DATA."""
+    """The folder of test data; its place comes from TINTYPE_TEST_DATA. Without it only those tests run that make
+    their own pictures; where CI is set it must be there."""
     place = Path(os.environ.get("TINTYPE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (place / "README.md").is_file():
-        pytest.fail(f"test data not found at {place}; set TINTYPE_TEST_DATA to its folder")
+        missing = f"test data not found at {place}; set TINTYPE_TEST_DATA to its folder"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
     return place

@@ -200,3 +200,28 @@ def test_a_root_that_is_not_there_names_the_nearest_that_is(tintype: Tintype, tm
     assert "not there" in line
     assert str(tmp_path) in line
     assert not (tmp_path / "Pictures").exists()
+
+
+def test_an_answer_says_what_it_could_not_know(tintype: Tintype, root: Path) -> None:
+    tintype("scan", root, "--stages", "exif")
+    ran = tintype("duplicates", root, "--json")
+    assert ran.json["pairs"] == []
+    assert "never computed here: phash" in ran.stderr
+    assert "quality" in tintype("issues", root).stderr
+    tintype("scan", root)
+    assert tintype("duplicates", root).stderr == ""
+
+
+def test_an_answer_says_that_a_scan_was_interrupted(tintype: Tintype, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    fill_folder(root, 1_500)
+    words = [sys.executable, "-m", "tintype.cli.main", "scan", root, "--workers", "1"]
+    running = subprocess.Popen(words, env=tintype.environ, stderr=subprocess.DEVNULL)
+    while not (root / ".tintype" / "ledger.sqlite").exists():
+        time.sleep(0.01)
+    time.sleep(0.4)
+    running.kill()
+    running.wait()
+    assert "interrupted" in tintype("info", root).stderr
+    tintype("scan", root)
+    assert tintype("info", root).stderr == ""

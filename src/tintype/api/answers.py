@@ -19,6 +19,7 @@ from tintype.core.errors import TintypeError
 from tintype.core.expressions import Compare, In, Not, Reference
 from tintype.core.settings import Config
 from tintype.core.version import VERSION
+from tintype.engine.checks import unfinished
 from tintype.finders import registry
 from tintype.finders.base import Finder, Inputs, StoreColumns
 from tintype.finders.duplicates import Duplicates
@@ -26,6 +27,7 @@ from tintype.finders.issues import Issues
 from tintype.reports import content
 from tintype.reports.page import write_report
 from tintype.reports.summary import COLUMNS, Summary, camera_name, summary
+from tintype.stages import registry as stages
 from tintype.store.collection import Collection
 
 _STATUS = Reference("status", pa.string())
@@ -64,6 +66,26 @@ def report(collection: Collection, output: Place, config: Config | None = None) 
     destination = Path(absolute(output))
     write_report(destination, _content(collection, config))
     return destination
+
+
+def remarks(collection: Collection, *finders: str) -> list[str]:
+    """What should be known beside an answer: stages that were never computed, and work that still waits."""
+    found = []
+    missing = [name for name in stages.names() if _is_missing(collection, name, finders)]
+    place = collection.sources[0] if len(collection.sources) == 1 else "SOURCES"
+    if missing:
+        found.append(
+            f"never computed here: {', '.join(missing)}; what that would tell is missing. Try: tintype scan {place}"
+        )
+    if waiting := unfinished(collection.layout):
+        found.append(f"a scan was interrupted and {waiting} shards wait. Go on: tintype scan {place}")
+    return found
+
+
+def _is_missing(collection: Collection, stage: str, finders: Sequence[str]) -> bool:
+    needed = {name for one in finders for name in registry.finder(one).needs(registry.finder(one).settings())}
+    columns = {column.name for column in stages.stage(stage).columns}
+    return bool(columns & needed) and not columns <= set(collection.schema.names)
 
 
 def _settings(collection: Collection, config: Config | None) -> Config:

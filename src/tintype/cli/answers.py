@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tintype.cli import options
-from tintype.cli.output import Line, show
+from tintype.cli.output import Line, say, show
+
+if TYPE_CHECKING:
+    from tintype.store.collection import Collection
 
 
 @click.command()
@@ -20,7 +25,9 @@ def info(place: str, collection: str | None, where: str | None, as_json: bool) -
     from tintype import api
     from tintype.cli.words import info_blocks
 
-    document = api.info(api.open(place, collection), where).to_json()
+    opened = api.open(place, collection)
+    _remark(opened)
+    document = api.info(opened, where).to_json()
     show(document, info_blocks(document), as_json=as_json)
 
 
@@ -41,6 +48,7 @@ def duplicates(
     from tintype.cli.words import duplicate_blocks
 
     opened = api.open(place, collection)
+    _remark(opened, "duplicates")
     document = api.duplicates(opened, max_distance, options.config_for(opened.sources, settings)).to_json()
     show(document, duplicate_blocks(document), as_json=as_json)
 
@@ -56,6 +64,7 @@ def issues(place: str, collection: str | None, settings: tuple[str, ...], as_jso
     from tintype.cli.words import issue_blocks
 
     opened = api.open(place, collection)
+    _remark(opened, "issues")
     document = api.issues(opened, options.config_for(opened.sources, settings)).to_json()
     show(document, issue_blocks(document), as_json=as_json)
 
@@ -71,5 +80,14 @@ def report(place: str, collection: str | None, output: str, settings: tuple[str,
     from tintype import api
 
     opened = api.open(place, collection)
+    _remark(opened, "duplicates", "issues")
     written = str(api.report(opened, output, options.config_for(opened.sources, settings)))
     show({"report": written}, [Line(f"Report written: {written}")], as_json=as_json)
+
+
+def _remark(opened: Collection, *finders: str) -> None:
+    """Say on stderr what the answer cannot: stages that never ran, work that waits."""
+    from tintype import api
+
+    for words in api.remarks(opened, *finders):
+        say(words)

@@ -61,14 +61,26 @@ def _table(layout: Layout) -> Iterator[Check]:
     yield Check("table", True, f"{rows} rows in version {store.version}, all columns readable")
 
 
+def unfinished(layout: Layout) -> int:
+    """How many shards of an interrupted scan wait; 0 where that cannot be known, or where one is at work."""
+    try:
+        if not layout.ledger.exists() or not FileLock(layout.lock).is_free():
+            return 0
+        return _waiting(layout)
+    except (TintypeError, OSError):
+        return 0
+
+
+def _waiting(layout: Layout) -> int:
+    return sum(count for state, count in look_at(layout.ledger).items() if state != "committed")
+
+
 def _ledger(layout: Layout) -> Iterator[Check]:
     if not layout.ledger.exists():
         yield Check("ledger", True, "none: no work is unfinished")
         return
-    counts = look_at(layout.ledger)
-    unfinished = sum(count for state, count in counts.items() if state != "committed")
-    if unfinished:
-        yield Check("ledger", None, f"{unfinished} shards of an interrupted scan wait", "scan again: it goes on")
+    if waiting := _waiting(layout):
+        yield Check("ledger", None, f"{waiting} shards of an interrupted scan wait", "scan again: it goes on")
     else:
         yield Check("ledger", True, "no work is unfinished")
 

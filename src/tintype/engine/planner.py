@@ -50,7 +50,8 @@ def plan_rows(source: Source, store: Store, decode_state: int, workers: int, pla
             yield from _cut(table.slice(0, whole), ROWS_PER_SHARD)
             waiting, count = [table.slice(whole)], count - whole
     if count:
-        size = max(_SMALLEST_SHARD, min(ROWS_PER_SHARD, -(-count // (2 * workers))))
+        # Small ones at the end, so that no worker waits long for the last of the others.
+        size = max(_SMALLEST_SHARD, min(ROWS_PER_SHARD, -(-count // (8 * workers))))
         yield from _cut(pa.concat_tables(waiting).combine_chunks(), size)
 
 

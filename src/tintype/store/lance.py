@@ -20,7 +20,7 @@ from tintype.core.platform import full_disk_is_said, sync_file
 from tintype.store.base import SHARD, StaleFragment, Writer, Written
 
 ROWS_PER_FRAGMENT = 65_536  # an update joins one fragment's new values in memory: some 400 MB with thumbnails
-_MOST_SMALL_FRAGMENTS = 8
+_MOST_SMALL_FRAGMENTS = 64
 _MOST_DELETED = 0.2  # of the rows
 _AGES = datetime.timedelta(days=36_500)
 _MEND = "Run: tintype doctor. If it cannot be mended, delete the collection and scan again"
