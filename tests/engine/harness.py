@@ -6,8 +6,8 @@ from typing import Any
 from tintype.codec.limits import Limits
 from tintype.core.progress import ScanSummary
 from tintype.engine.prepare import decode_state
-from tintype.engine.rows import StageRun, Work
 from tintype.engine.scan import locked, scan
+from tintype.engine.work import StageRun, Work
 from tintype.sources.base import Source
 from tintype.stages.base import Stage
 from tintype.stages.registry import fingerprint

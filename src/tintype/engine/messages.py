@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tintype.engine.rows import Verdict, Watch, Work
+from tintype.engine.work import Verdict, Watch, Work
 from tintype.sources.base import Source
 from tintype.store.base import Writer
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tintype.core.errors import SourceError
 from tintype.core.expressions import And, Compare, Expression, IsNull, Or, Reference
-from tintype.engine.rows import DECODE_STATE, Work
+from tintype.engine.work import DECODE_STATE, Work
 from tintype.sources.base import ENTRIES, Source
 from tintype.store.base import Store
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 from tintype.codec.limits import Limits
-from tintype.engine.rows import StageRun, Work
+from tintype.engine.work import StageRun, Work
 from tintype.sources.base import Source
 from tintype.stages import registry
 

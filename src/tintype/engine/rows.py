@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,99 +11,14 @@ from blake3 import blake3
 from tintype.codec.decode import decode, header
 from tintype.codec.image import Image
 from tintype.codec.limits import Limits
-from tintype.core.columns import DIGEST, ROW_COLUMNS, schema_of
+from tintype.core.columns import DIGEST
 from tintype.core.errors import ImageError
+from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, StageRun, Verdict, Watch, Work
 from tintype.sources.base import Item
-from tintype.stages.base import SHARED_SIDE_PX, Batch, Pixels, Stage
+from tintype.stages.base import Batch
 
-DECODE_STATE = "_stage_decode"
 IMAGES_PER_BATCH = 32
 BYTES_PER_BATCH = 64_000_000
-
-FACT_COLUMNS = ("status", "reason", "format", "width", "height", "frames", "color_mode")
-"""What the bytes alone decide; copied together with the stages' columns where bytes are met again."""
-
-
-@dataclass(frozen=True)
-class StageRun:
-    """A stage with its settings, and the number that tells rows of this computation from stale ones."""
-
-    stage: Stage
-    settings: Any
-    state: int
-
-    @property
-    def state_column(self) -> str:
-        return f"_stage_{self.stage.name}"
-
-
-@dataclass(frozen=True)
-class Work:
-    """How a run computes rows; the same for all its shards."""
-
-    stages: tuple[StageRun, ...]
-    limits: Limits
-    decode_state: int
-    label_fields: tuple[pa.Field, ...] = ()
-
-    @property
-    def side_px(self) -> int:
-        """The smallest scale that all stages can live with.
-
-        Never less than the one that ours share: what a stage finds must not depend on which others run.
-        """
-        sides = (run.stage.needs.side_px for run in self.stages if isinstance(run.stage.needs, Pixels))
-        return max((SHARED_SIDE_PX, *sides))
-
-    @property
-    def stage_schema(self) -> pa.Schema:
-        """Columns of the stages and their states."""
-        fields = [column.field for run in self.stages for column in run.stage.columns]
-        return pa.schema([*fields, *(pa.field(run.state_column, pa.int32()) for run in self.stages)])
-
-    @property
-    def schema(self) -> pa.Schema:
-        """All columns that a row of this run has."""
-        rows = schema_of(ROW_COLUMNS)
-        state = pa.field(DECODE_STATE, pa.int32())
-        return pa.schema([*rows, state, *self.stage_schema, *self.label_fields])
-
-
-class Clock:
-    """Seconds by activity; `stages` by name."""
-
-    def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def measure(self, activity: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[activity] += time.perf_counter() - begin
-
-
-class Watch:
-    """Where the work notes which images it is at, in case it does not come back. This one notes nothing."""
-
-    def at(self, first: int, last: int, *, alone: bool) -> None:
-        """Work on the images first to last of the shard begins."""
-
-    def reading(self, index: int) -> None:
-        """An image of the shard is about to be read."""
-
-    def nowhere(self) -> None:
-        """What follows is no image's fault."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became clear about an image by the death of the workers that tried it."""
-
-    status: str
-    reason: str
-    while_reading: bool = False
 
 
 def analyze(

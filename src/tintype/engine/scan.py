@@ -27,7 +27,7 @@ from tintype.engine.ledger.sqlite import SqliteLedger
 from tintype.engine.messages import Setup
 from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates
 from tintype.engine.progress import Meter
-from tintype.engine.rows import DECODE_STATE, Work
+from tintype.engine.work import DECODE_STATE, Work
 from tintype.sources.base import Source
 from tintype.sources.labels import REST
 from tintype.store.base import SHARD, Store

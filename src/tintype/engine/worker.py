@@ -26,7 +26,8 @@ from tintype.core.platform import full_disk_is_said, sync_file
 from tintype.engine.committer import update_file
 from tintype.engine.known import KnownBytes
 from tintype.engine.messages import LENGTH, Setup, Slot, Task
-from tintype.engine.rows import DECODE_STATE, FACT_COLUMNS, Clock, analyze
+from tintype.engine.rows import analyze
+from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock
 from tintype.sources.base import ENTRIES, Item, Shard
 
 _PR_SET_PDEATHSIG = 1

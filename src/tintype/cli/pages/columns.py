@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tintype.cli.pages.markdown import page, table
 from tintype.core.columns import ROW_COLUMNS, Column
-from tintype.engine.rows import DECODE_STATE
+from tintype.engine.work import DECODE_STATE
 from tintype.sources.labels import REST
 from tintype.stages import registry
 from tintype.stages.base import Bytes, Stage

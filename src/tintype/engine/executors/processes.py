@@ -23,7 +23,7 @@ from tintype.core.errors import StorageFull, WorkerFailed
 from tintype.core.platform import process_usage
 from tintype.engine.ledger.base import Lease, Ledger
 from tintype.engine.messages import LENGTH, At, Setup, Slot, Task, frames
-from tintype.engine.rows import Verdict
+from tintype.engine.work import Verdict
 
 LEASE_S = 60.0
 MAX_ATTEMPTS = 3
@@ -83,7 +83,9 @@ class ProcessExecutor:
                 self._watch()
         finally:
             for worker in self._workers:
-                worker.stop()
+                worker.kill()  # one that is idle holds nothing, and what others were at is not wanted any more
+            for worker in self._workers:
+                worker.stop(is_dead=True)
             self._selector.close()
 
     def _start_all(self) -> None:
