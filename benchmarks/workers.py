@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.corpus import photos
 from benchmarks.figures import Figure
 from benchmarks.measure import load_average, median
@@ -19,9 +21,7 @@ def measure(options: Options) -> list[Figure]:
     load = load_average()
     runs = interleaved(
         {
-            f"{workers} {count}": lambda count=count, workers=workers: fresh_scan(
-                options, photos(count), workers=workers
-            )
+            f"{workers} {count}": partial(fresh_scan, options, photos(count), workers=workers)
             for count in (FEW, images)
             for workers in (1, 2)
         },
