@@ -112,7 +112,9 @@ class Batch:
         return [_halved_to(view, 2 * side_px) for view in views]
 
     def _fit(self, side_px: int) -> list[NDArray[np.uint8]]:
-        return [_shrunk(view, side_px) for view in self._view("halved", side_px, self._halved)]
+        # The size follows from the image itself: halving rounds, and three times over that could bend its shape.
+        halved = self._view("halved", side_px, self._halved)
+        return [_shrunk(view, image.rgb.shape, side_px) for view, image in zip(halved, self.images, strict=True)]
 
     def _detail_luma(self, side_px: int) -> list[NDArray[np.uint8]]:
         pairs = zip(self._view("halved", side_px, self._halved), self.fitted(side_px), strict=True)
@@ -147,14 +149,14 @@ def _halved_to(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     return rgb
 
 
-def _shrunk(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """The image with a longer side of `side_px`; the image itself where it is no larger."""
-    height, width = rgb.shape[:2]
+def _shrunk(rgb: NDArray[np.uint8], shape: tuple[int, ...], side_px: int) -> NDArray[np.uint8]:
+    """The image with a longer side of `side_px`, shaped as the (height, width) of `shape`; itself if no larger."""
+    height, width = shape[:2]
     longer = max(height, width)
     if longer <= side_px:
         return rgb
     size = (max(1, round(width * side_px / longer)), max(1, round(height * side_px / longer)))
-    return _frozen(_resized(rgb, size))
+    return rgb if size == rgb.shape[1::-1] else _frozen(_resized(rgb, size))
 
 
 def _resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
