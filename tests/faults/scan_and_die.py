@@ -48,7 +48,7 @@ def kill_a_worker_after(seconds: float, chance: random.Random) -> None:
         if pids:
             os.kill(chance.choice(pids), signal.SIGKILL)
 
-    processes._Worker.__init__ = noted  # type: ignore[method-assign]
+    processes._Worker.__init__ = noted  # type: ignore[method-assign]  # to learn the pids
     threading.Thread(target=kill, daemon=True).start()
 
 

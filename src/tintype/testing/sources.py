@@ -114,7 +114,7 @@ class SourceContract:
         """Also in use: after the labels' types were fixed and a listing was made."""
         fresh = pickle.loads(pickle.dumps(source))  # noqa: S301 - what was pickled a moment ago
         shards = list(source.shards())
-        used = pickle.loads(pickle.dumps(source))  # noqa: S301
+        used = pickle.loads(pickle.dumps(source))  # noqa: S301  our own bytes
         assert fresh.labels == used.labels == source.labels
         for shard in shards:
             expected = list(source.read(shard, MAX_BYTES))

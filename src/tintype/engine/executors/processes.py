@@ -196,7 +196,7 @@ class _Worker:
             self.slot.close()
             raise
         assert self.process.stdin is not None  # noqa: S101  both are pipes
-        assert self.process.stdout is not None  # noqa: S101
+        assert self.process.stdout is not None  # noqa: S101  as above
         self.downwards = self.process.stdin
         self.upwards = self.process.stdout.fileno()
         self.pid = self.process.pid
