@@ -93,6 +93,10 @@ class ParquetColumns:
             columns = [batch[name] if name in present else missing for name in names]
             yield pa.RecordBatch.from_arrays(columns, names=list(names))
 
+    def take(self, rows: NDArray[np.int64], names: Any) -> pa.Table:
+        table = pa.Table.from_batches(self.batches(names))
+        return table.take(pa.array(rows))
+
 
 def search(file: str) -> None:
     """What the child process does: find the duplicates, write them beside the file, print what it took."""

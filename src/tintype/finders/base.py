@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tintype.core.columns import DIGEST
+from tintype.index.base import Neighbors
 from tintype.store.base import Store
 
 FINDINGS = pa.schema(
@@ -32,12 +35,60 @@ class ColumnStreams(Protocol):
         """All rows, in any order, with these columns in this order. One that the collection lacks is all null."""
         ...
 
+    def take(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.Table:
+        """Some rows by their number, from 0, in the order of `batches`; in the order asked for."""
+        ...
+
+
+class Memory(Protocol):
+    """Tables that finders keep beside the findings, so that what was worked out once is not worked out again."""
+
+    def load(self, name: str) -> pa.Table | None:
+        """The table that was saved under the name, None where there is none or it cannot be read."""
+        ...
+
+    def save(self, name: str, rows: pa.Table) -> None:
+        """Replace the table of that name. A disk that is full or read-only is no error: nothing is kept then."""
+        ...
+
+
+class NoMemory:
+    """Remembers nothing."""
+
+    def load(self, name: str) -> pa.Table | None:
+        return None
+
+    def save(self, name: str, rows: pa.Table) -> None:
+        return
+
+
+class NeighborsOf(Protocol):
+    """Finds the neighbors of subjects by likeness of their vectors."""
+
+    def __call__(self, digest: pa.Array, vectors: NDArray[np.float16], k: int) -> Neighbors:
+        """The k nearest others of each of n distinct images: `digest` (n,) sorted, `vectors` (n, d) of unit length."""
+        ...
+
+
+def _compared_all(digest: pa.Array, vectors: NDArray[np.float16], k: int) -> Neighbors:
+    from tintype.index.graph import nearest_others
+
+    return nearest_others(vectors, k)
+
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a finder may look at. Image files are not among it."""
+    """What a finder may look at. Image files are not among it.
+
+    `against` is a second collection that the first is compared with. `apart` holds pairs of digests, each sorted,
+    that a person declared to be no copies.
+    """
 
     columns: ColumnStreams
+    against: ColumnStreams | None = None
+    neighbors: NeighborsOf = _compared_all
+    apart: frozenset[tuple[bytes, bytes]] = frozenset()
+    memory: Memory = NoMemory()
 
 
 @dataclass(frozen=True)
@@ -73,6 +124,12 @@ class StoreColumns:
             yield pa.RecordBatch.from_arrays(
                 [batch.column(name) if name in present else missing for name in names], names=list(names)
             )
+
+    def take(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.Table:
+        present = [name for name in names if name in self.store.schema.names]
+        found = self.store.take(rows, present)
+        missing = pa.nulls(len(rows))
+        return pa.table({name: found[name] if name in present else missing for name in names})
 
 
 def findings(*, kind: Any, score: Any, reason: Any, rows: int | None = None, **columns: Any) -> pa.RecordBatch:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tintype.core.expressions import Expression
 
@@ -71,6 +73,10 @@ class Store(Protocol):
         self, columns: Sequence[str], *, where: Expression | None = None, order_by: str | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream columns; by default in the order of the positions that `Writer.take` uses."""
+        ...
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Rows by their number, from 0, in the unordered stream of `batches`; in the order asked for."""
         ...
 
     def add_columns(self, columns: pa.Schema) -> None:

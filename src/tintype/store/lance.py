@@ -9,10 +9,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import lance
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from lance.dataset import ColumnOrdering, LanceOperation
 from lance.fragment import FragmentMetadata, write_fragments
+from numpy.typing import NDArray
 
 from tintype.core.errors import CollectionDamaged, CollectionError, CollectionNotFound
 from tintype.core.expressions import Expression, to_sql
@@ -80,6 +82,10 @@ class LanceStore:
             for batch in scanner.to_batches():
                 if batch.num_rows:
                     yield batch
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        with self._damage_is_said():
+            return self._dataset.take(rows.tolist(), columns=list(columns))
 
     def verify(self) -> int:
         """Read every column of every row; returns the number of rows. Raises CollectionDamaged."""

@@ -7,7 +7,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tintype.core.errors import CollectionError
 from tintype.core.expressions import Expression, to_arrow
@@ -51,6 +53,9 @@ class MemoryStore:
         if order_by is not None:
             table = table.sort_by(order_by)
         return iter(table.select(list(columns)).to_batches())
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        return self.table().select(list(columns)).take(pa.array(rows))
 
     def add_columns(self, columns: pa.Schema) -> None:
         for field in columns:

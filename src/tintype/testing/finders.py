@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tintype.core.columns import DIGEST
 from tintype.finders.base import FINDINGS, Finder, Inputs
@@ -26,6 +27,11 @@ class TableColumns:
             columns = [batch[name] if name in self.table.column_names else missing for name in names]
             yield pa.RecordBatch.from_arrays(columns, names=list(names))
 
+    def take(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.Table:
+        missing = pa.nulls(self.table.num_rows)
+        columns = [self.table[name] if name in self.table.column_names else missing for name in names]
+        return pa.table(columns, names=list(names)).take(pa.array(rows))
+
 
 @dataclass(frozen=True)
 class OnlyNeeded:
@@ -37,6 +43,10 @@ class OnlyNeeded:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         assert set(names) <= set(self.needed), f"not among what the finder needs: {set(names) - set(self.needed)}"
         return self.columns.batches(names)
+
+    def take(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.Table:
+        assert set(names) <= set(self.needed), f"not among what the finder needs: {set(names) - set(self.needed)}"
+        return self.columns.take(rows, names)
 
 
 class FinderContract:

@@ -1,0 +1,83 @@
+"""The subjects of a collection with their vectors: each distinct image once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tintype.finders.base import ColumnStreams
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """n distinct images that have a vector, sorted by digest, each with the first of its uris.
+
+    `images` counts all rows whose bytes could be read, those of the same digest and those without a vector too.
+    """
+
+    digest: pa.Array  # (n,) binary16
+    uri: pa.Array  # (n,) string
+    vectors: NDArray[np.float16]  # (n, d), of unit length
+    others: pa.Table  # (n,) the other columns that were asked for, as that uri's row has them
+    images: int
+    without_vector: int  # distinct images whose vector is null, not finite or zero
+
+    def __len__(self) -> int:
+        return len(self.digest)
+
+
+def read_subjects(columns: ColumnStreams, vectors: str, others: Sequence[str] = ()) -> Subjects:
+    """Read the column `vectors` (fixed-size lists of floats) of each distinct image, scaled to unit length."""
+    parts = []
+    images = 0
+    for batch in columns.batches(["digest", "uri", vectors, *others]):
+        known = batch.filter(batch["digest"].is_valid())
+        images += known.num_rows
+        if known.num_rows:
+            parts.append(known)
+    if not parts or all(pa.types.is_null(part.schema.field(2).type) for part in parts):
+        return _none(others, images, len({d for part in parts for d in part["digest"].to_pylist()}))
+    table = pa.Table.from_batches(parts)
+    order = pc.sort_indices(table, sort_keys=[("digest", "ascending"), ("uri", "ascending")])
+    table = table.take(order)
+    first = _first_of_runs(table["digest"])
+    table = table.take(pa.array(first)).combine_chunks()
+    values = _matrix(table[vectors].combine_chunks())
+    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float32))
+    usable = np.isfinite(lengths) & (lengths > 0)
+    table = table.filter(pa.array(usable))
+    unit = (values[usable] / lengths[usable, None]).astype(np.float16)
+    digest, uri = table["digest"].combine_chunks(), table["uri"].combine_chunks()
+    return Subjects(digest, uri, unit, table.select(list(others)), images, int((~usable).sum()))
+
+
+def _matrix(column: pa.Array) -> NDArray[np.float32]:
+    """(n, d); rows of nulls become NaN."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    width = column.type.list_size
+    values = pc.fill_null(column.flatten(), np.nan) if column.null_count == 0 else None
+    matrix = np.full((len(column), width), np.nan, np.float32)
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    flat = values if values is not None else pc.fill_null(column.drop_null().flatten(), np.nan)
+    matrix[valid] = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
+    return matrix
+
+
+def _first_of_runs(digest: pa.ChunkedArray) -> NDArray[np.int64]:
+    whole = digest.combine_chunks()
+    if not len(whole):
+        return np.empty(0, np.int64)
+    changed = pc.not_equal(whole[1:], whole[:-1]).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(np.concatenate([[True], changed]))
+
+
+def _none(others: Sequence[str], images: int, distinct: int) -> Subjects:
+    nothing = pa.table({name: pa.nulls(0) for name in others})
+    empty = np.empty((0, 1), np.float16)
+    return Subjects(pa.array([], pa.binary(16)), pa.array([], pa.string()), empty, nothing, images, distinct)

@@ -1,0 +1,1 @@
+"""Models as cards, and the engines that run them."""
