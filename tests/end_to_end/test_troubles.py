@@ -178,23 +178,6 @@ def test_a_collection_that_came_from_elsewhere_is_only_read_until_it_is_trusted(
     assert any(row["issue"] == "dark" for row in stranger("issues", root, "--json").json["findings"])
 
 
-def test_an_interrupted_scan_says_that_it_goes_on(tintype: Tintype, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    fill_folder(root, 1_500)
-    words = [sys.executable, "-m", "tintype.cli.main", "scan", root, "--workers", "1"]
-    running = subprocess.Popen(words, env=tintype.environ, stderr=subprocess.PIPE)
-    while not (root / ".tintype" / "ledger.sqlite").exists():
-        time.sleep(0.01)
-    time.sleep(0.2)
-    running.send_signal(2)
-    _, stderr = running.communicate(timeout=60)
-    if running.returncode == 0:
-        pytest.fail("the scan was over before it could be interrupted")
-    assert running.returncode == 130
-    assert b"goes on where this one stopped" in stderr
-    assert tintype("scan", root, "--json").json["images"] == 1_500
-
-
 def test_a_root_that_is_not_there_names_the_nearest_that_is(tintype: Tintype, tmp_path: Path) -> None:
     line = complaint(tintype("scan", tmp_path / "Pictures" / "2024"))
     assert "not there" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,7 +88,7 @@ class Inputs:
     against: ColumnStreams | None = None
     neighbors: NeighborsOf = _compared_all
     apart: frozenset[tuple[bytes, bytes]] = frozenset()
-    memory: Memory = NoMemory()
+    memory: Memory = field(default_factory=NoMemory)
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ def findings(*, kind: Any, score: Any, reason: Any, rows: int | None = None, **c
     given = {"kind": kind, "score": score, "reason": reason} | columns
     count = rows if rows is not None else _length(given)
     fields, arrays = [], []
-    for field in FINDINGS:
-        fields.append(field)
-        arrays.append(_column(given.pop(field.name, None), field.type, count))
+    for known in FINDINGS:
+        fields.append(known)
+        arrays.append(_column(given.pop(known.name, None), known.type, count))
     for name, value in given.items():
         array = value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
         fields.append(pa.field(name, array.type))
