@@ -6,33 +6,37 @@ from typing import TYPE_CHECKING, Any
 from tintype.core.version import VERSION
 
 if TYPE_CHECKING:
-    from tintype.api import config, duplicates, info, issues, open, report, scan, trust
+    from tintype.api import (
+        config,
+        decide,
+        decisions,
+        duplicates,
+        info,
+        issues,
+        neighbors,
+        open,
+        report,
+        scan,
+        trust,
+    )
     from tintype.core.errors import TintypeError
     from tintype.store.collection import Collection
 
 
 __version__ = VERSION
 
-_HOMES = {
-    "Collection": "tintype.store.collection",
-    "TintypeError": "tintype.core.errors",
-    "config": "tintype.api",
-    "duplicates": "tintype.api",
-    "info": "tintype.api",
-    "issues": "tintype.api",
-    "open": "tintype.api",
-    "report": "tintype.api",
-    "scan": "tintype.api",
-    "trust": "tintype.api",
-}
+_HOMES = {"Collection": "tintype.store.collection", "TintypeError": "tintype.core.errors"}  # all others: tintype.api
 
 __all__ = [
     "Collection",
     "TintypeError",
     "config",
+    "decide",
+    "decisions",
     "duplicates",
     "info",
     "issues",
+    "neighbors",
     "open",
     "report",
     "scan",
@@ -41,9 +45,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'tintype' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "tintype.api")), name)
 
 
 def __dir__() -> list[str]:

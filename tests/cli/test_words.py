@@ -2,13 +2,12 @@
 
 import pytest
 
+from tintype.cli.finding_words import duplicate_blocks, issue_blocks
 from tintype.cli.output import Line, Table
 from tintype.cli.words import (
     MAX_PROBLEMS,
     doctor_blocks,
-    duplicate_blocks,
     info_blocks,
-    issue_blocks,
     scan_blocks,
     size,
     value_text,

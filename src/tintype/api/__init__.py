@@ -4,17 +4,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tintype.api.answers import duplicates, info, issues, remarks, report
+    from tintype.api.answers import duplicates, info, issues, remarks
+    from tintype.api.deciding import decide, decisions
+    from tintype.api.likeness import neighbors
+    from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
     from tintype.api.settings import config, sections
 
 _HOMES = {
-    "answers": ("duplicates", "info", "issues", "remarks", "report"),
+    "answers": ("duplicates", "info", "issues", "remarks"),
+    "deciding": ("decide", "decisions"),
+    "likeness": ("neighbors",),
+    "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
     "settings": ("config", "sections"),
 }
 
-__all__ = ["check", "config", "duplicates", "info", "issues", "open", "remarks", "report", "scan", "sections", "trust"]
+__all__ = [
+    "check",
+    "config",
+    "decide",
+    "decisions",
+    "duplicates",
+    "info",
+    "issues",
+    "neighbors",
+    "open",
+    "remarks",
+    "report",
+    "scan",
+    "sections",
+    "trust",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -128,7 +128,7 @@ def _make_folder(layout: Layout) -> None:
 
 def _refuse_unfit(layout: Layout, places: Sequence[str]) -> None:
     """Refuse, before anything is written, a place that is somebody else's or that holds other things."""
-    for part in layout.parts:
+    for part in (*layout.parts, layout.decisions):
         if part.is_symlink():
             raise CollectionError(
                 f"{part} is a link, which no scan makes: writing to it would change other files. Nothing was changed. "
@@ -155,7 +155,8 @@ def _refuse_other_files(layout: Layout) -> None:
         return
     if not layout.place.is_dir():
         raise CollectionError(f"{layout.place} is a file. Nothing was changed. Name another place: --collection DIR")
-    others = sorted(entry.name for entry in layout.place.iterdir() if not layout.is_part(entry))
+    own = (layout.decisions,)  # may have outlived everything that a scan can make again
+    others = sorted(entry.name for entry in layout.place.iterdir() if not layout.is_part(entry) and entry not in own)
     if others or _has_rows(layout):
         what = f"other files ({shown(others[0])})" if others else f"a table but no {RECORD}"
         raise CollectionError(

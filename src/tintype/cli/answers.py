@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @options.place
 @options.collection
-@click.option(
-    "--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\"."
-)
+@options.where
 @options.as_json
 def info(place: str, collection: str | None, where: str | None, as_json: bool) -> None:
     """Say what the collection at PLACE holds: counts, formats, sizes, cameras, years."""
@@ -26,7 +24,7 @@ def info(place: str, collection: str | None, where: str | None, as_json: bool) -
     from tintype.cli.words import info_blocks
 
     opened = api.open(place, collection)
-    _remark(opened)
+    remark(opened)
     document = api.info(opened, where).to_json()
     show(document, info_blocks(document), as_json=as_json)
 
@@ -35,21 +33,29 @@ def info(place: str, collection: str | None, where: str | None, as_json: bool) -
 @options.place
 @options.collection
 @click.option("--max-distance", type=click.IntRange(0, 16), metavar="BITS", help="How far hashes of copies may differ.")
+@click.option("--against", type=click.Path(), metavar="PLACE", help="Only copies of images of another collection.")
 @options.settings
 @options.as_json
 def duplicates(
-    place: str, collection: str | None, max_distance: int | None, settings: tuple[str, ...], as_json: bool
+    place: str,
+    collection: str | None,
+    max_distance: int | None,
+    against: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """List groups of copies: the same bytes, or the same picture changed, turned or mirrored.
 
     Each group names the image to keep and why, and for each other one how it is related. Reads only.
     """
     from tintype import api
-    from tintype.cli.words import duplicate_blocks
+    from tintype.cli.finding_words import duplicate_blocks
 
     opened = api.open(place, collection)
-    _remark(opened, "duplicates")
-    document = api.duplicates(opened, max_distance, options.config_for(opened.sources, settings)).to_json()
+    remark(opened, "duplicates")
+    other = None if against is None else api.open(against)
+    config = options.config_for(opened.sources, settings)
+    document = api.duplicates(opened, max_distance, config, against=other).to_json()
     show(document, duplicate_blocks(document), as_json=as_json)
 
 
@@ -61,10 +67,10 @@ def duplicates(
 def issues(place: str, collection: str | None, settings: tuple[str, ...], as_json: bool) -> None:
     """List images with something amiss: damaged, dark, bright, blurred, odd in size or shape, gray."""
     from tintype import api
-    from tintype.cli.words import issue_blocks
+    from tintype.cli.finding_words import issue_blocks
 
     opened = api.open(place, collection)
-    _remark(opened, "issues")
+    remark(opened, "issues")
     document = api.issues(opened, options.config_for(opened.sources, settings)).to_json()
     show(document, issue_blocks(document), as_json=as_json)
 
@@ -80,12 +86,12 @@ def report(place: str, collection: str | None, output: str, settings: tuple[str,
     from tintype import api
 
     opened = api.open(place, collection)
-    _remark(opened, "duplicates", "issues")
+    remark(opened, "duplicates", "issues")
     written = str(api.report(opened, output, options.config_for(opened.sources, settings)))
     show({"report": written}, [Line(f"Report written: {written}")], as_json=as_json)
 
 
-def _remark(opened: Collection, *finders: str) -> None:
+def remark(opened: Collection, *finders: str) -> None:
     """Say on stderr what the answer cannot: stages that never ran, work that waits."""
     from tintype import api
 

@@ -19,6 +19,9 @@ collection = click.option(
     metavar="DIR",
     help="Where the collection lies, if not in the folder itself.",
 )
+where = click.option(
+    "--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\"."
+)
 settings = click.option(
     "--set",
     "settings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tintype.cli.output import Block, Line, Table
@@ -42,22 +42,22 @@ def _problem(problem: Mapping[str, str]) -> tuple[str, str]:
 def info_blocks(document: Document) -> Iterator[Block]:
     """What a collection holds: single figures first, then counts by kind. What is not known is left out."""
     yield Table("Collection", ("", ""), list(_figures(document)))
-    for title in ("status", "formats", "years"):
-        if document.get(title):
-            yield _counted(title, document[title])
+    for name in ("status", "formats", "years"):
+        if document.get(name):
+            yield counted(name, document[name])
     if cameras := document.get("cameras"):
         rest = [(words, f"{cameras[name]:,}") for name, words in _REST.items() if cameras[name]]
-        named = _counted("cameras", cameras["named"])
+        named = counted("cameras", cameras["named"])
         yield Table(named.title, named.columns, [*named.rows, *rest])
     if measures := document.get("measures"):
         rows = [
-            (_title(name), *(f"{one[key]:.3g}" for key in ("mean", "lowest", "highest")))
+            (title(name), *(f"{one[key]:.3g}" for key in ("mean", "lowest", "highest")))
             for name, one in measures.items()
             if one["known"]
         ]
         yield Table("Measures", ("", ">mean", ">lowest", ">highest"), rows)
     if document.get("skipped"):
-        yield _counted("passed over", document["skipped"])
+        yield counted("passed over", document["skipped"])
 
 
 _REST = {"others": "other cameras", "unknown": "unknown"}
@@ -74,14 +74,16 @@ def _figures(document: Document) -> Iterator[tuple[str, str]]:
         yield "Shapes", ", ".join(f"{count:,} {shape}" for shape, count in document["shapes"].items() if count)
     for name in ("with_date", "with_camera", "with_gps", "gray", "animated"):
         if document.get(name) is not None and images:
-            yield _title(name), f"{document[name]:,} ({document[name] / images:.0%})"
+            yield title(name), f"{document[name]:,} ({document[name] / images:.0%})"
 
 
-def _counted(title: str, named: Mapping[str, int]) -> Table:
-    return Table(_title(title), ("", ">"), [(name, f"{count:,}") for name, count in named.items()])
+def counted(name: str, named: Mapping[str, int]) -> Table:
+    """Counts by name, under a title."""
+    return Table(title(name), ("", ">"), [(one, f"{count:,}") for one, count in named.items()])
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
+    """A key as a title: `with_gps` is "With GPS"."""
     words = name.replace("_", " ")
     return (words[:1].upper() + words[1:]).replace("gps", "GPS")
 
@@ -94,58 +96,6 @@ def size(count: int) -> str:
             break
         value /= 1000
     return f"{count:,} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
-
-
-def duplicate_blocks(document: Document) -> Iterator[Block]:
-    """Each group with the image to keep, why, and how each other one is related to it."""
-    pairs = _by_members(document["pairs"])
-    groups = document["groups"]
-    if not groups:
-        yield Line("No duplicates found.")
-        return
-    others = sum(len(group["members"]) - 1 for group in groups)
-    yield Line(f"{len(groups):,} groups; {others:,} images beside the ones to keep")
-    for number, group in enumerate(groups, start=1):
-        yield Table(f"Group {number}: keep {group['keep']} ({group['why']})", ("", "", ">", ""), _members(group, pairs))
-
-
-def _by_members(pairs: Sequence[Mapping[str, Any]]) -> dict[frozenset[str], Mapping[str, Any]]:
-    return {frozenset((pair["a"], pair["b"])): pair for pair in pairs}
-
-
-def _members(group: Mapping[str, Any], pairs: Mapping[frozenset[str], Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Rows of uri, relation, score and reason: by the pair with the keeper, else by any pair within the group."""
-    rows: list[tuple[str, ...]] = []
-    for member in group["members"]:
-        if member == group["keep"]:
-            continue
-        pair = pairs.get(frozenset((member, group["keep"])))
-        via = ""
-        if pair is None:
-            near = (pairs.get(frozenset((member, other))) for other in group["members"] if other != member)
-            pair = next((found for found in near if found is not None), None)
-            via = f" (with {pair['a'] if pair['b'] == member else pair['b']})" if pair is not None else ""
-        if pair is None:
-            rows.append((member, "", "", ""))
-        else:
-            rows.append((member, pair["relation"], f"{pair['score']:.2f}", pair["reason"] + via))
-    return rows
-
-
-def issue_blocks(document: Document) -> Iterator[Block]:
-    """Findings by kind of issue, the surest first."""
-    findings = document["findings"]
-    if not findings:
-        yield Line("No issues found.")
-        return
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
-    for finding in findings:
-        kinds.setdefault(finding["issue"], []).append(finding)
-    yield Line(f"{len(findings):,} findings about {len({finding['uri'] for finding in findings}):,} images")
-    for kind, members in kinds.items():
-        members.sort(key=lambda finding: (-finding["score"], finding["uri"]))
-        rows = [(one["uri"], f"{one['score']:.2f}", str(one.get("reason") or "")) for one in members]
-        yield Table(f"{_title(kind)} ({len(members):,})", ("", ">", ""), rows)
 
 
 def config_blocks(document: Document) -> Iterator[Block]:
@@ -192,4 +142,4 @@ def _machine(system: Document) -> Iterator[tuple[str, str]]:
     for name, value in system.items():
         if value is not None:
             text = size(value) if name.endswith("_bytes") else str(value)
-            yield _title(name.removesuffix("_bytes")), text
+            yield title(name.removesuffix("_bytes")), text

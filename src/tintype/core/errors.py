@@ -14,7 +14,8 @@
     ├── MissingExtra                12
     ├── PluginError                 13
     ├── FilterError                 14   a --where that cannot be read
-    └── WorkerFailed                15   work was given up for good
+    ├── WorkerFailed                15   work was given up for good
+    └── ModelError                  16   a model that is not what its card says, or cannot be run
 
 A message says what happened, to what, how things now stand, and what to try.
 """
@@ -168,6 +169,12 @@ class WorkerFailed(TintypeError):
     """Shards were tried several times and given up."""
 
     exit_code = 15
+
+
+class ModelError(TintypeError):
+    """A model's card or weights are not what they should be."""
+
+    exit_code = 16
 
 
 class ImageError(Exception):

@@ -95,6 +95,14 @@ def _lock(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
 
+def lock_waiting(handle: int) -> None:
+    """Take the lock of an open file, as soon as others let go of it; it goes when the handle is closed."""
+    if sys.platform != "win32":
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    else:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+
+
 def sync_file(path: Path) -> None:
     """Make a file's content durable."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

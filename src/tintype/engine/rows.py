@@ -14,8 +14,9 @@ from tintype.codec.limits import Limits
 from tintype.core.columns import DIGEST
 from tintype.core.errors import ImageError
 from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, StageRun, Verdict, Watch, Work
+from tintype.models.running import runner
 from tintype.sources.base import Item
-from tintype.stages.base import Batch
+from tintype.stages.base import Batch, Model
 
 IMAGES_PER_BATCH = 32
 BYTES_PER_BATCH = 64_000_000
@@ -87,8 +88,8 @@ class _Analyzer:
             self.watch.reading(len(self.items))
             with self.clock.measure("read"):
                 item = next(reader)
-                data, digest = item.data, None
-                if data is not None:
+                data, digest = item.data, item.digest
+                if data is not None and digest is None:
                     digest = blake3(data).digest(16)
             self._note(item, digest)
             if data is not None:
@@ -179,6 +180,8 @@ class _Analyzer:
         columns: dict[str, pa.Array] = {}
         for run in self.work.stages:
             with self.clock.measure(f"stage {run.stage.name}"):
+                needs = run.stage.needs
+                batch.runner = runner(needs.card) if isinstance(needs, Model) else None
                 columns |= self._computed(run, batch, indices)
         self._keep(indices, columns)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from tintype.core.columns import DIGEST
 from tintype.core.errors import CollectionLocked, WorkerFailed
 from tintype.core.expressions import In, IsNull, Not, Reference
-from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said, write_atomically
+from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
 from tintype.engine.executors.processes import Finished, ProcessExecutor
@@ -32,6 +31,7 @@ from tintype.sources.base import Source
 from tintype.sources.labels import REST
 from tintype.store.base import SHARD, Store
 from tintype.store.layout import Layout
+from tintype.store.listing import write_listing
 from tintype.store.versions import held
 
 KEEP_VERSIONS_S = 3_600.0
@@ -201,8 +201,7 @@ class _Scan:
 
     def _remember_listing(self) -> None:
         notes = self.source.notes
-        listing = {"skipped": dict(sorted(notes.skipped.items())), "problems": notes.problems}
-        write_atomically(self.layout.listing, json.dumps(listing).encode())
+        write_listing(self.layout, dict(sorted(notes.skipped.items())), notes.problems)
 
     def _complain(self, ledger: SqliteLedger) -> None:
         abandoned = ledger.abandoned()

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tintype.codec.limits import Limits
 from tintype.core.columns import ROW_COLUMNS, schema_of
-from tintype.stages.base import SHARED_SIDE_PX, Pixels, Stage
+from tintype.stages.base import SHARED_SIDE_PX, Bytes, Stage
 
 DECODE_STATE = "_stage_decode"
 
@@ -49,7 +49,7 @@ class Work:
 
         Never less than the one that ours share: what a stage finds must not depend on which others run.
         """
-        sides = (run.stage.needs.side_px for run in self.stages if isinstance(run.stage.needs, Pixels))
+        sides = (run.stage.needs.side_px for run in self.stages if not isinstance(run.stage.needs, Bytes))
         return max((SHARED_SIDE_PX, *sides))
 
     @property

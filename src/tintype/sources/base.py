@@ -78,6 +78,7 @@ class Item:
     status: str = "ok"
     reason: str | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)  # values by column name; missing means null
+    digest: bytes | None = None  # the subject, where it is not the digest of `data`: see sources/objects.py
 
 
 MAX_PROBLEMS = 1_000

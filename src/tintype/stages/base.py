@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tintype.codec.image import Image
 from tintype.core.columns import Column
+from tintype.models.base import Runner
+from tintype.models.card import Card
 
 SHARED_SIDE_PX = 320
 """Longer side of the view that the built-in stages share: thumbnails are it, small squares are made from it."""
@@ -32,7 +34,19 @@ class Pixels:
     side_px: int
 
 
-Needs = Bytes | Pixels
+@dataclass(frozen=True)
+class Model:
+    """The stage runs a model (`batch.runner`) over squares of SHARED_SIDE_PX-px views (`batch.rgb`)."""
+
+    card: Card
+
+    @property
+    def side_px(self) -> int:
+        """Longer side of the pixels that are decoded."""
+        return SHARED_SIDE_PX
+
+
+Needs = Bytes | Pixels | Model
 
 StageOutput = Mapping[str, pa.Array]
 
@@ -65,13 +79,14 @@ class Batch:
 
     data: Sequence[bytes]
     images: Sequence[Image]
+    runner: Runner | None = None  # of the card that the stage needs, while it computes
     _views: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, rows: slice) -> Batch:
-        return Batch(self.data[rows], self.images[rows])
+        return Batch(self.data[rows], self.images[rows], self.runner)
 
     def fitted(self, side_px: int) -> list[NDArray[np.uint8]]:
         """Each image scaled down to a longer side of `side_px`: (h, w, 3) uint8 sRGB; smaller ones as they are."""
@@ -123,7 +138,9 @@ class Batch:
 
     def _squeeze(self, side_px: int) -> NDArray[np.uint8]:
         squares = np.empty((len(self), side_px, side_px, 3), np.uint8)
-        for square, view in zip(squares, self.fitted(5 * side_px // 2), strict=True):
+        # Two and a half times the side, which keeps exact means below, as far as the shared view goes.
+        source_px = min(5 * side_px // 2, SHARED_SIDE_PX) if 2 * side_px <= SHARED_SIDE_PX else 5 * side_px // 2
+        for square, view in zip(squares, self.fitted(source_px), strict=True):
             double = _resized(view, (2 * side_px, 2 * side_px))
             cv2.resize(double, (side_px, side_px), dst=square, interpolation=cv2.INTER_AREA)  # exact means of 2x2
         return _frozen(squares)

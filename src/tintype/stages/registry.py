@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # OpenCV is loaded with the first stage, not with the list of
 PLUGINS = Plugins("stage")
 """Entry points of the group `tintype.stages`: name = "module:attribute"."""
 
-DEFAULT_STAGES = ("exif", "quality", "phash", "colors", "thumbnail")
+DEFAULT_STAGES = ("exif", "quality", "phash", "colors", "thumbnail", "descriptor")
 """What a scan computes unless told otherwise."""
 
 
@@ -34,12 +34,16 @@ def stage(name: str) -> Stage:
 
 
 def fingerprint(stage: Stage, settings: Any) -> int:
-    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version or settings, and with nothing else.
+    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version, settings or model, and with nothing else.
 
     It is stored beside a row's columns as int32: a row with another number is computed again. The first four bytes
     of the BLAKE3 of canonical JSON; 0 is kept for "never computed".
     """
+    from tintype.stages.base import Model
+
     known = [stage.name, stage.version, dataclasses.asdict(settings)]
+    if isinstance(stage.needs, Model):
+        known.append(stage.needs.card.sha256)
     text = json.dumps(known, sort_keys=True, separators=(",", ":"), allow_nan=False)
     number = int.from_bytes(blake3(text.encode()).digest(length=4), "big") & 0x7FFF_FFFF
     return number or 1

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from tintype.core.errors import CollectionNotFound, UsageError
+from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
 from tintype.core.expressions import Expression
 from tintype.core.filters import parse
 from tintype.core.names import shown
 from tintype.core.progress import ScanSummary
 from tintype.store import lance
 from tintype.store.layout import Layout, Record, read_record, sources_of
+from tintype.store.listing import data_version, read_listing
 from tintype.store.trust import is_trusted
 from tintype.store.versions import hold
 
@@ -56,6 +56,16 @@ class Collection:
         """Absolute paths of what was scanned."""
         return sources_of(self.layout, self.record)
 
+    def objects(self) -> Collection:
+        """The boxes in these images, as a collection of their own. Raises CollectionError where there are none."""
+        try:
+            return Collection.open(self.layout.objects)
+        except CollectionNotFound:
+            place = self.sources[0] if len(self.sources) == 1 else str(self.place)
+            raise CollectionError(
+                f"{self.place}: no objects here. Make them: tintype objects {place} --boxes ANNOTATIONS"
+            ) from None
+
     @property
     def is_trusted(self) -> bool:
         """Whether this user made it or said `tintype trust`; otherwise it is only read."""
@@ -63,8 +73,13 @@ class Collection:
 
     @property
     def version(self) -> int:
-        """The version of the data; findings are stamped with it."""
+        """The version of the table."""
         return self._store.version
+
+    @property
+    def data_version(self) -> int:
+        """The version of what scans found, with which findings are stamped: columns made of findings leave it as is."""
+        return data_version(self.layout, self.version)
 
     @property
     def schema(self) -> pa.Schema:
@@ -83,19 +98,12 @@ class Collection:
     @property
     def skipped(self) -> dict[str, int]:
         """How many files the last scan passed over, by kind: they are no images, or were not to be looked at."""
-        return {str(kind): int(count) for kind, count in self._listing().get("skipped", {}).items()}
+        return {str(kind): int(count) for kind, count in read_listing(self.layout).get("skipped", {}).items()}
 
     @property
     def problems(self) -> list[tuple[str, str]]:
         """(uri, reason) of folders, members and rows that the last scan could not look into."""
-        return [(str(uri), str(reason)) for uri, reason in self._listing().get("problems", [])]
-
-    def _listing(self) -> dict[str, Any]:
-        try:
-            listing = json.loads(self.layout.listing.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return listing if isinstance(listing, dict) else {}
+        return [(str(uri), str(reason)) for uri, reason in read_listing(self.layout).get("problems", [])]
 
     def table(self, columns: Sequence[str] | None = None, where: str | Expression | None = None) -> pa.Table:
         """Rows in the order of their uris, as far as the filter lets them through.
@@ -123,7 +131,7 @@ class Collection:
 
     def save_findings(self, name: str, rows: pa.Table, facts: dict[str, str]) -> None:
         """Keep a table of findings, stamped with the version of the data."""
-        lance.save_table(self.layout.findings(name), rows, {**facts, "made_from": str(self.version)})
+        lance.save_table(self.layout.findings(name), rows, {**facts, "made_from": str(self.data_version)})
 
     def findings(self, name: str) -> tuple[pa.Table, dict[str, Any]]:
         """A table of findings and its facts, `made_from` among them. Raises CollectionNotFound where there is none."""

@@ -61,21 +61,34 @@ class Layout:
         return self.place / "listing.json"
 
     @property
+    def decisions(self) -> Path:
+        """What a person decided: the one part that no scan can make again."""
+        return self.place / "decisions.jsonl"
+
+    @property
+    def objects(self) -> Path:
+        """The collection of the boxes in these images."""
+        return self.place / "objects"
+
+    @property
     def parts(self) -> tuple[Path, ...]:
         """Everything that a scan may make in the place."""
         ledger = [self.place / f"{self.ledger.name}{end}" for end in ("", "-wal", "-shm")]
-        return (self.record, self.images, *ledger, self.lock, self.cache, self.listing, self.place / "findings")
+        folders = (self.images, self.cache, self.objects, self.place / "findings")
+        return (self.record, *ledger, self.lock, self.listing, *folders)
 
     def is_part(self, path: Path) -> bool:
         """Whether something in the place is a part, or a file that was being written when its writer died."""
         return path in self.parts or path.name.startswith((f".{RECORD}.", f".{self.listing.name}."))
 
     def empty(self) -> None:
-        """Remove what a first scan that was interrupted left; the lock stays."""
+        """Remove what a first scan that was interrupted left; the lock stays, and so do objects and their decisions."""
         for path in self.place.iterdir():
-            if path.is_dir() and self.is_part(path):
+            if path in (self.lock, self.objects) or not self.is_part(path):
+                continue
+            if path.is_dir():
                 shutil.rmtree(path)
-            elif path != self.lock and self.is_part(path):
+            else:
                 path.unlink()
 
     def findings(self, name: str) -> Path:

@@ -115,7 +115,8 @@ def made_collection(count: int, seed: int = 0) -> pa.Table:
     """So many rows as a scan leaves them, always the same: unlike images, but copies, broken and odd ones among them.
 
     Of each ten rows one has the bytes of the row before, one differs from it in two bits of its hash, and one is
-    damaged. Has the columns of all rows, and of the stages quality, phash and colors those that tell most.
+    damaged. Has the columns of all rows, and of the stages quality, phash and colors those that tell most; and a
+    `descriptor` with five clusters, in which copies lie close together and one image in 25 lies by itself.
     """
     random = np.random.default_rng(seed)
     digests = [random.bytes(16) for _ in range(count)]
@@ -158,5 +159,23 @@ def made_collection(count: int, seed: int = 0) -> pa.Table:
             "luma_p99": measured(random.integers(0, 256, count), pa.uint8()),
             "phash": measured(hashes, pa.uint64()),
             "is_gray": measured(random.random(count) < 0.1, pa.bool_()),
+            "descriptor": _made_descriptors(count, seed, ~ok),
         }
     )
+
+
+def _made_descriptors(count: int, seed: int, missing: NDArray[np.bool_]) -> pa.Array:
+    """(count,) lists of 256 float16, of unit length: five clusters, copies as `made_collection` has them, strays."""
+    width = 256
+    random = np.random.default_rng([seed, 1])  # its own, so that the other columns stay what they are
+    centers = random.standard_normal((5, width))
+    vectors = centers[random.integers(0, len(centers), count)] + 0.7 * random.standard_normal((count, width))
+    strays = np.arange(count) % 25 == 7
+    vectors[strays] = random.standard_normal((strays.sum(), width))
+    for row in range(1, count):
+        if row % 10 == 3:
+            vectors[row] = vectors[row - 1]
+        if row % 10 == 6:
+            vectors[row] = vectors[row - 1] + 0.1 * random.standard_normal(width)
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    return pa.FixedSizeListArray.from_arrays(unit.ravel(), width, mask=pa.array(missing))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tintype.codec.image import Image
 from tintype.core.columns import schema_of
-from tintype.stages.base import Batch, Pixels, Stage
+from tintype.models.running import runner
+from tintype.stages.base import Batch, Bytes, Model, Stage
 
 _SIZES = ((375, 500), (500, 333), (64, 48), (1, 700), (700, 1), (1, 1), (240, 320))  # (height, width) in px
 
@@ -76,10 +77,11 @@ def batch_of(count: int, stage: Stage) -> Batch:
     than the stage needs come scaled down as little as a decoder would.
     """
     pictures = [_picture(i) for i in range(count)]
-    side_px = stage.needs.side_px if isinstance(stage.needs, Pixels) else 0
+    side_px = 0 if isinstance(stage.needs, Bytes) else stage.needs.side_px
     return Batch(
         data=[simplejpeg.encode_jpeg(picture, quality=90) for picture in pictures],
         images=[image_of(_halved(picture, side_px), full=picture.shape) for picture in pictures],
+        runner=runner(stage.needs.card) if isinstance(stage.needs, Model) else None,
     )
 
 

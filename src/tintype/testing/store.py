@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
@@ -65,6 +66,15 @@ class StoreContract:
 
     def put(self, store: Store, shard: str, uris: list[str], size: int = 1) -> Written:
         return store.writer().write(shard, rows_of(shard, uris, size))
+
+    def test_takes_rows_by_their_number_in_the_stream(self, store: Store) -> None:
+        for number in range(3):
+            store.commit([self.put(store, f"r:{number}:1", [f"{number}{letter}" for letter in "abc"])])
+        store.delete(["1b"])
+        uris = [uri for batch in store.batches(["uri"]) for uri in batch["uri"].to_pylist()]
+        rows = np.array([7, 0, 3, 3])
+        assert store.take(rows, ["uri"])["uri"].to_pylist() == [uris[row] for row in rows]
+        assert store.take(rows[:0], ["uri", "size_bytes"]).schema.names == ["uri", "size_bytes"]
 
     def test_rows_are_not_there_before_their_commit(self, store: Store) -> None:
         self.put(store, "r:1:1", ["a", "b"])

@@ -1,0 +1,83 @@
+"""What finders are handed: columns, neighbors, decisions, and a place to remember."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from blake3 import blake3
+
+from tintype.api.deciding import apart
+from tintype.core.errors import TintypeError
+from tintype.core.version import VERSION
+from tintype.finders.base import Finder, Inputs, StoreColumns
+from tintype.store.collection import Collection
+
+
+@dataclass(frozen=True)
+class CollectionMemory:
+    """Tables beside the findings of a collection; one of somebody else's is neither read nor written."""
+
+    collection: Collection
+
+    def load(self, name: str) -> pa.Table | None:
+        if not self.collection.is_trusted:
+            return None
+        try:
+            rows, facts = self.collection.findings(name)
+        except TintypeError:
+            return None
+        return rows.replace_schema_metadata(None) if facts.get("tintype") == VERSION else None
+
+    def save(self, name: str, rows: pa.Table) -> None:
+        if self.collection.is_trusted:
+            with contextlib.suppress(OSError, TintypeError):
+                self.collection.save_findings(name, rows, {"tintype": VERSION})
+
+
+def inputs_of(collection: Collection, against: Collection | None = None) -> Inputs:
+    """What a finder may look at in a collection, and in a second one that it is compared with."""
+    return Inputs(
+        columns=StoreColumns(collection.store),
+        against=None if against is None else StoreColumns(against.store),
+        apart=apart(collection) | (frozenset() if against is None else apart(against)),
+        memory=CollectionMemory(collection),
+    )
+
+
+def found(collection: Collection, finder: Finder, settings: Any, against: Collection | None = None) -> pa.Table:
+    """The findings of the present data, from the collection where they are kept and still hold."""
+    inputs = inputs_of(collection, against)
+    facts = {
+        "settings": json.dumps(dataclasses.asdict(settings), sort_keys=True),
+        "tintype": VERSION,
+        "apart": _mark(inputs.apart),
+    }
+    kept = _kept(collection, finder, facts) if collection.is_trusted and against is None else None
+    if kept is not None:
+        return kept
+    rows = pa.Table.from_batches(finder.find(inputs, settings), finder.schema)
+    if collection.is_trusted and against is None:
+        with contextlib.suppress(OSError, TintypeError):  # a full or read-only disk keeps nobody from looking
+            collection.save_findings(finder.name, rows, facts)
+    return rows
+
+
+def _mark(pairs: frozenset[tuple[bytes, bytes]]) -> str:
+    return blake3(b"".join(a + b for a, b in sorted(pairs))).hexdigest(8)
+
+
+def _kept(collection: Collection, finder: Finder, facts: Mapping[str, str]) -> pa.Table | None:
+    try:
+        rows, kept_facts = collection.findings(finder.name)
+    except TintypeError:
+        return None
+    expected = {**facts, "made_from": str(collection.data_version)}
+    if rows.schema.names != finder.schema.names or any(kept_facts.get(key) != expected[key] for key in expected):
+        return None
+    return rows.replace_schema_metadata(None)

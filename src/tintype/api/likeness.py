@@ -1,0 +1,108 @@
+"""Which images are like a given one: a row of the collection, a file, or a vector."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tintype.api.places import absolute
+from tintype.codec.limits import Limits
+from tintype.core.errors import SourceError, UsageError
+from tintype.core.expressions import Compare, Reference
+from tintype.core.filters import parse
+from tintype.core.names import shown
+from tintype.engine.rows import analyze
+from tintype.engine.work import StageRun, Work
+from tintype.finders.nearest import Nearest, nearest
+from tintype.sources.base import Item
+from tintype.stages import registry
+from tintype.store.collection import Collection
+
+DEFAULT_VECTORS = "descriptor"
+
+_URI = Reference("uri", pa.string())
+
+
+def neighbors(
+    collection: Collection,
+    image: str | os.PathLike[str] | NDArray[np.floating[Any]],
+    k: int = 10,
+    where: str | None = None,
+    vectors: str = DEFAULT_VECTORS,
+) -> Nearest:
+    """The k images that are most like one, nearest first, among those that pass the filter.
+
+    `image` is the uri of a row, a path to a file from anywhere (a `pathlib.Path`, or a text that is no uri of the
+    collection), or a vector (d,). `vectors` is the column that is compared; files can be compared by the built-in
+    `descriptor` only. Every row is compared. Raises UsageError, FilterError, and SourceError for a file that is
+    no image.
+    """
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    width = _width(collection, vectors)
+    expression = parse(where, collection.schema) if where else None
+    digest, uri = None, None
+    if isinstance(image, np.ndarray):
+        query = image
+        if query.shape != (width,):
+            raise UsageError(f"a vector of {width} numbers is needed to compare with {vectors}, not {query.shape}")
+        if not np.isfinite(query).all() or not query.any():
+            raise UsageError("a vector that is zero or not finite is like nothing")
+    elif isinstance(image, str) and (row := _row(collection, image, vectors)) is not None:
+        query, digest = row
+        uri = image
+    else:
+        query = _described(Path(absolute(image)), vectors)
+    batches = collection.store.batches(["uri", "digest", vectors], where=expression)
+    return nearest(batches, query, k, digest, uri)
+
+
+def _width(collection: Collection, vectors: str) -> int:
+    if vectors not in collection.schema.names:
+        raise UsageError(f"no column {shown(vectors)!r} here: it was never computed. Try: tintype scan")
+    kind = collection.schema.field(vectors).type
+    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type):
+        raise UsageError(f"column {shown(vectors)!r} holds no vectors but {kind}")
+    return int(kind.list_size)
+
+
+def _row(collection: Collection, uri: str, vectors: str) -> tuple[NDArray[np.float32], bytes] | None:
+    """Vector and digest of a row; None where the collection has no such uri."""
+    where = Compare(_URI, "=", uri)
+    for batch in collection.store.batches(["digest", "status", vectors], where=where):
+        vector = batch[vectors][0]
+        if not vector.is_valid:
+            raise UsageError(f"{shown(uri)} has no {vectors}: its status is {batch['status'][0]}")
+        return np.array(vector.as_py(), np.float32), batch["digest"][0].as_py()
+    return None
+
+
+def _described(path: Path, vectors: str) -> NDArray[np.float32]:
+    """The vector of a file, as a scan would compute it."""
+    if vectors != DEFAULT_VECTORS:
+        raise UsageError(f"a file cannot be compared by {shown(vectors)!r}; name an image of the collection")
+    stage = registry.stage(DEFAULT_VECTORS)
+    settings = stage.settings()
+    work = Work((StageRun(stage, settings, registry.fingerprint(stage, settings)),), Limits(), decode_state=1)
+    rows, _ = analyze([_item(path, work.limits)], 1, work)
+    if rows["status"][0].as_py() != "ok":
+        raise SourceError(f"{shown(str(path))}: {rows['status'][0]}: {rows['reason'][0]}")
+    return np.array(rows[DEFAULT_VECTORS][0].as_py(), np.float32)
+
+
+def _item(path: Path, limits: Limits) -> Item:
+    try:
+        if not path.is_file():
+            raise SourceError(f"{shown(str(path))}: neither an image of the collection nor a file")
+        with path.open("rb") as file:
+            data = file.read(limits.bytes + 1)
+    except OSError as error:
+        raise SourceError(f"{shown(str(path))}: cannot be read ({error.strerror})") from error
+    if len(data) > limits.bytes:
+        raise SourceError(f"{shown(str(path))}: larger than {limits.bytes:,} bytes")
+    return Item(path.name, data, len(data), mtime_ns=0, inode=0, device=0)

@@ -1,0 +1,160 @@
+"""Making the boxes in scanned images into a collection of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from tintype.api.places import Place, absolute
+from tintype.api.scanning import open as open_collection
+from tintype.api.settings import config_for
+from tintype.core.columns import Column
+from tintype.core.errors import CollectionNotFound, UsageError
+from tintype.core.platform import available_cpus, full_disk_is_said
+from tintype.core.progress import Progress
+from tintype.core.settings import Config
+from tintype.engine.prepare import work_of
+from tintype.engine.scan import locked
+from tintype.engine.scan import scan as run_scan
+from tintype.sources.annotations.base import Unit
+from tintype.sources.annotations.resolve import Format, resolve_annotations
+from tintype.sources.base import Notes, Source
+from tintype.sources.box_places import ORIENTATIONS, Orientation
+from tintype.sources.object_list import IMAGES, ObjectList, write_list
+from tintype.sources.objects import ObjectsSource
+from tintype.sources.resolve import resolve
+from tintype.sources.several import SeveralSources
+from tintype.store import trust as trusted
+from tintype.store.collection import Collection
+from tintype.store.lance import LanceStore
+from tintype.store.layout import Layout, Record, new_record, read_record, write_record
+
+_STORED_AS = {"mtime_ns": "_mtime_ns", "inode": "_inode", "device": "_device", "offset": "_offset"}
+
+
+def scan_objects(
+    place: Place,
+    *boxes: Place,
+    format: Format | None = None,
+    images: str = "",
+    unit: Unit | None = None,
+    orientation: Orientation = "auto",
+    collection: Place | None = None,
+    stages: Sequence[str] | None = None,
+    workers: int | None = None,
+    config: Config | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Collection:
+    """Cut the boxes of annotations out of the images of a collection, and remember them as images of their own.
+
+    `place` was scanned before. `boxes` are COCO files, YOLO folders or `data.yaml`s, or tables; `format` says which
+    ("coco", "yolo", "table") where the name does not. `images` is the folder, below the source, that the names in
+    them are relative to; without it a name may be any end of a uri that only one image has. `unit` is what a table's
+    numbers are: "px", or "share" of the image; where it is not given, the numbers tell. `orientation` is what the
+    numbers speak of where EXIF turns an image: the "upright" image, the pixels as "stored", or "auto", which is the
+    upright image unless the annotations state a size that only the stored pixels have.
+
+    The result lies inside the collection and holds the objects of these annotations alone; `Collection.objects()`
+    opens it again. A second call cuts only what is new or changed in images or annotations. What images' names lead
+    nowhere is counted in `skipped` and named in `problems`. `stages`, `workers` and `progress` are as in `scan`.
+
+    Raises CollectionNotFound where nothing was scanned, SourceError where annotations cannot be read or no box belongs
+    to an image, UsageError, and what `scan` raises.
+    """
+    if not boxes:
+        raise UsageError("no annotations: name a COCO file, a YOLO folder or a table of boxes")
+    if orientation not in ORIENTATIONS:
+        raise UsageError(f"no orientation {orientation!r}. There are: {', '.join(ORIENTATIONS)}")
+    annotations = [resolve_annotations(absolute(one), format, unit) for one in boxes]
+    opened = open_collection(place, collection)
+    trusted.require_trust(opened.layout, opened.record, "added to")
+    settings = config if config is not None else config_for(opened.sources, opened.layout)
+    known = _images(opened, orientation)
+    layout = Layout(opened.layout.objects)
+    with full_disk_is_said(str(layout.place)):
+        layout.place.mkdir(exist_ok=True)
+    with locked(layout), _list_folder(layout) as folder:
+        notes = Notes()
+        labels = write_list(folder, annotations, known, notes, beneath=images, orientation=orientation)
+        del known  # the list has what is needed of it
+        source = ObjectsSource(_source(opened, settings), ObjectList(folder), labels, notes, settings.limits)
+        chosen = stages if stages is not None else settings.scan.stages
+        work = work_of(source, chosen, settings.get, settings.limits)
+        store = _store(layout, opened.record, [one.place for one in annotations], work.schema)
+        source = source.with_labels(_with_known(labels, store.schema))
+        work = work_of(source, chosen, settings.get, settings.limits)
+        count = workers or settings.scan.workers or available_cpus()
+        summary = run_scan(source, store, layout, work, count, progress)
+    objects = Collection.open(layout.place)
+    objects.last_scan = summary
+    return objects
+
+
+def _images(opened: Collection, orientation: Orientation) -> pa.Table:
+    """What the collection knows of its images, with the columns of IMAGES, in the order of their uris."""
+    names = [_STORED_AS.get(name, name) for name in IMAGES.names]
+    if "orientation" not in opened.schema.names:
+        if orientation == "stored":
+            raise UsageError(
+                f"which images EXIF turns was never computed for {opened.place}. Scan it with the stage exif first"
+            )
+        names.remove("orientation")
+    batches = [
+        pa.RecordBatch.from_arrays(batch.columns, names=[name.removeprefix("_") for name in names])
+        for batch in opened.store.batches(names, order_by="uri")
+    ]
+    table = pa.Table.from_batches(batches) if batches else IMAGES.empty_table()
+    if "orientation" not in table.column_names:
+        table = table.append_column(IMAGES.field("orientation"), pa.nulls(len(table), pa.uint8()))
+    return table.select(IMAGES.names).cast(IMAGES)
+
+
+def _source(opened: Collection, settings: Config) -> Source:
+    found: list[Source] = []
+    for place in opened.sources:
+        found += resolve(place, ignore=settings.scan.ignore, hidden=settings.scan.hidden)
+    return found[0] if len(found) == 1 else SeveralSources(tuple(found))
+
+
+@contextlib.contextmanager
+def _list_folder(layout: Layout) -> Iterator[Path]:
+    """A folder for the list, gone when the scan is over."""
+    folder = layout.cache / "list"
+    shutil.rmtree(folder, ignore_errors=True)
+    with full_disk_is_said(str(layout.place)):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _store(layout: Layout, images: Record, annotations: Sequence[str], schema: pa.Schema) -> LanceStore:
+    """The table of objects, made or opened. Its record has the id of the images': who trusts these trusts both."""
+    record = Record(images.id, new_record(layout, annotations).sources)
+    try:
+        known = read_record(layout)
+    except CollectionNotFound:
+        layout.empty()
+        (layout.cache / "list").mkdir(parents=True, exist_ok=True)
+        store = LanceStore.create(layout.images, schema)
+        write_record(layout, record)
+        return store
+    store = LanceStore.open(layout.images)
+    if known != record:
+        write_record(layout, record)
+    return store
+
+
+def _with_known(labels: Sequence[Column], known: pa.Schema) -> tuple[Column, ...]:
+    """Label columns with the types that the table has: they were fixed when it was made."""
+    fixed = {
+        field.name: Column(field.name, field.type, None, (field.metadata or {}).get(b"label", b"").decode())
+        for field in known
+        if field.name.startswith("label_")
+    }
+    return (*fixed.values(), *(column for column in labels if column.name not in fixed))

@@ -1,0 +1,56 @@
+"""Distinct images with usable vectors, whatever the order of the rows."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tintype.core.columns import DIGEST
+from tintype.finders.subjects import read_subjects
+from tintype.testing.finders import TableColumns
+
+VECTORS = pa.list_(pa.float16(), 3)
+
+
+def table(rows: list[tuple[int | None, str, list[float] | None]]) -> pa.Table:
+    digests = [None if number is None else bytes([number]) * 16 for number, _, _ in rows]
+    vectors = pa.array([row[2] for row in rows], pa.list_(pa.float32(), 3)).cast(VECTORS)
+    return pa.table(
+        {"digest": pa.array(digests, DIGEST), "uri": [row[1] for row in rows], "v": vectors, "n": range(len(rows))}
+    )
+
+
+def test_each_image_is_read_once_by_its_first_uri() -> None:
+    rows = table([(2, "b", [0, 2, 0]), (1, "z", [3, 0, 0]), (1, "a", [3, 0, 0]), (None, "gone", None)])
+    found = read_subjects(TableColumns(rows), "v", ["n"])
+    assert found.uri.to_pylist() == ["a", "b"]
+    assert found.vectors.tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert found.others["n"].to_pylist() == [2, 0]
+    assert (found.images, found.without_vector) == (3, 0)
+
+
+def test_vectors_that_say_nothing_are_counted() -> None:
+    nan, infinite = float("nan"), float("inf")
+    rows = table(
+        [(1, "a", None), (2, "b", [0, 0, 0]), (3, "c", [nan, 1, 0]), (4, "d", [infinite, 0, 0]), (5, "e", [1, 0, 0])]
+    )
+    found = read_subjects(TableColumns(rows), "v")
+    assert found.uri.to_pylist() == ["e"]
+    assert found.without_vector == 4
+
+
+def test_no_rows_and_no_column() -> None:
+    assert len(read_subjects(TableColumns(table([])), "v")) == 0
+    found = read_subjects(TableColumns(table([(1, "a", [1, 0, 0]), (1, "b", [1, 0, 0])])), "missing")
+    assert (len(found), found.images, found.without_vector) == (0, 2, 1)
+
+
+@given(st.permutations(range(12)), st.integers(1, 13))
+def test_order_and_batches_do_not_matter(order: list[int], batch_rows: int) -> None:
+    rows = table([(number % 5, f"{number:02}", np.eye(3)[number % 5 % 3].tolist()) for number in range(12)])
+    shuffled = read_subjects(TableColumns(rows.take(pa.array(order)), batch_rows), "v", ["n"])
+    straight = read_subjects(TableColumns(rows), "v", ["n"])
+    assert shuffled.digest.equals(straight.digest)
+    assert shuffled.uri.equals(straight.uri)
+    assert shuffled.others.equals(straight.others)
+    assert np.array_equal(shuffled.vectors, straight.vectors)

@@ -1,0 +1,59 @@
+"""ONNX Runtime runs cards, each row by itself."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tintype.core.errors import ModelError
+from tintype.models.backends.onnx import OnnxBackend
+from tintype.models.card import Card, VectorOutput, built_in
+from tintype.models.running import runner
+
+
+def pixels(count: int) -> np.ndarray:
+    side = built_in("descriptor").input.side_px
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
+
+
+def test_outputs_are_those_of_the_card() -> None:
+    card = built_in("descriptor")
+    outputs = runner(card).run({card.input.name: pixels(3)})
+    for output in card.outputs:
+        values = outputs[output.name]
+        assert values.shape == (3, *output.shape)
+        assert values.dtype == np.float32
+        if output.normalized:
+            assert np.allclose(np.linalg.norm(values, axis=-1), 1, atol=1e-3)
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    card = built_in("descriptor")
+    run = runner(card).run
+    whole = run({card.input.name: pixels(9)})
+    for size in (1, 2, 4):
+        parts = [run({card.input.name: pixels(9)[start : start + size]}) for start in range(0, 9, size)]
+        for name, values in whole.items():
+            assert np.array_equal(np.concatenate([part[name] for part in parts]), values), (name, size)
+
+
+def test_what_runs_is_said() -> None:
+    info = runner(built_in("descriptor")).info
+    assert (info.card, info.backend, info.device) == ("descriptor", "onnx", "cpu")
+
+
+def test_weights_that_are_no_model_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no model")
+    card = dataclasses.replace(
+        built_in("descriptor"), weights=tmp_path / "x.onnx", sha256=hashlib.sha256(b"no model").hexdigest()
+    )
+    with pytest.raises(ModelError, match=r"^[^\n]+$"):
+        OnnxBackend().load(card)
+
+
+def test_a_card_of_other_outputs_is_refused() -> None:
+    card: Card = dataclasses.replace(built_in("descriptor"), outputs=(VectorOutput("depth", (1,), False),))
+    with pytest.raises(ModelError, match="inputs or outputs"):
+        OnnxBackend().load(card)
