@@ -8,7 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import duplicates_million, install_size, large_images, memory, rescan, scan, workers
+from benchmarks import (
+    copies,
+    duplicates_million,
+    install_size,
+    label_errors,
+    large_images,
+    memory,
+    neighbor_graph,
+    rescan,
+    scan,
+    workers,
+)
 from benchmarks.figures import Figure, table
 from benchmarks.measure import load_average, machine, use_two_cores
 from benchmarks.options import Options, chosen_options, parser
@@ -21,6 +32,9 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "memory": memory.measure,
     "rescan": rescan.measure,
     "duplicates_million": duplicates_million.measure,
+    "copies": copies.measure,
+    "neighbor_graph": neighbor_graph.measure,
+    "label_errors": label_errors.measure,
     "install_size": install_size.measure,
 }
 HEAD = """# What Tintype costs

@@ -37,6 +37,31 @@ checked = fastdup.create(work_dir=sys.argv[2], input_dir=sys.argv[1])
 checked.run(num_threads=2)
 print(len(checked.img_stats()), "images")
 """
+# sys.argv[1] is a file of numpy arrays: features (n, d), labels (n,), fold (n,). For each strength of regularization
+# cleanlab gets probabilities from a logistic regression fitted on the other folds; lower scores are more suspicious.
+CLEANLAB_JOB = """
+import json, sys
+import numpy as np
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from sklearn.linear_model import LogisticRegression
+given = np.load(sys.argv[1])
+features, labels, fold = given["features"], given["labels"], given["fold"]
+scores = {}
+for strength in (0.3, 1, 3, 10):
+    probabilities = np.empty((len(labels), labels.max() + 1))
+    for held_out in np.unique(fold):
+        inside = fold != held_out
+        model = LogisticRegression(C=strength, max_iter=1000).fit(features[inside], labels[inside])
+        probabilities[~inside] = model.predict_proba(features[~inside])
+    issue = find_label_issues(labels, probabilities, n_jobs=1)
+    for adjusted in (False, True):
+        quality = get_label_quality_scores(labels, probabilities, adjust_pred_probs=adjusted)
+        words = f"C={strength}" + ", adjusted" * adjusted
+        scores[words] = quality.tolist()
+        scores[f"{words}, its issues first"] = (quality + 2 * ~issue).tolist()
+print("ANSWER", json.dumps(scores))
+"""
 
 # imagededup imports torch and torchvision for networks that its hashes do without. Every name of these
 # packages is this class, which can be called, subclassed and asked for any attribute.
@@ -100,6 +125,7 @@ ALL_PEERS = (
     ),
     Peer("fastdup", "fastdup", ("fastdup==2.54",), FASTDUP_JOB, only_when_named=True),
 )
+CLEANLAB = Peer("cleanlab", "cleanlab", ("cleanlab",), CLEANLAB_JOB)  # works on labels, not on a folder of images
 
 
 def chosen(named: Sequence[str]) -> tuple[Peer, ...]:

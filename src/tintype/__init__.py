@@ -7,16 +7,23 @@ from tintype.core.version import VERSION
 
 if TYPE_CHECKING:
     from tintype.api import (
+        clusters,
         config,
         decide,
         decisions,
         duplicates,
         info,
         issues,
+        labels,
+        leaks,
+        map,
         neighbors,
         open,
+        outliers,
         report,
         scan,
+        scan_objects,
+        select,
         trust,
     )
     from tintype.core.errors import TintypeError
@@ -30,16 +37,23 @@ _HOMES = {"Collection": "tintype.store.collection", "TintypeError": "tintype.cor
 __all__ = [
     "Collection",
     "TintypeError",
+    "clusters",
     "config",
     "decide",
     "decisions",
     "duplicates",
     "info",
     "issues",
+    "labels",
+    "leaks",
+    "map",
     "neighbors",
     "open",
+    "outliers",
     "report",
     "scan",
+    "scan_objects",
+    "select",
     "trust",
 ]
 

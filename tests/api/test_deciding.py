@@ -4,17 +4,14 @@ import shutil
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 import tintype
 from tintype import api
 from tintype.core.errors import CollectionNotTrusted, UsageError
-from tintype.testing.pictures import encoded, fill_folder, scene
+from tintype.testing.pictures import fill_folder
 
-
-def halved(picture: np.ndarray) -> np.ndarray:
-    return cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+PHOTO = Path(__file__).resolve().parents[2] / "examples" / "photos" / "Casio_EX-S1.jpg"
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +22,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     fill_folder(tmp_path / "root", 6)
-    (tmp_path / "root" / "one.jpg").write_bytes(encoded(scene(50)))
-    (tmp_path / "root" / "half.jpg").write_bytes(encoded(halved(scene(50)), quality=70))
+    photo = cv2.imread(PHOTO)
+    cv2.imwrite(tmp_path / "root" / "one.jpg", photo)
+    cv2.imwrite(tmp_path / "root" / "half.jpg", cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     return tmp_path / "root"
 
 

@@ -2,17 +2,20 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
 from tintype.core.columns import DIGEST, ROW_COLUMNS
 from tintype.finders.base import Inputs
-from tintype.stages import exif, phash, quality
+from tintype.stages import exif, phash, quality, thumbnail
+from tintype.stages.base import Batch
 from tintype.testing.finders import TableColumns
+from tintype.testing.stages import image_of
 
 TYPES = {
     column.name: column.type
-    for columns in (ROW_COLUMNS, exif.COLUMNS, quality.COLUMNS, phash.COLUMNS)
+    for columns in (ROW_COLUMNS, exif.COLUMNS, quality.COLUMNS, phash.COLUMNS, thumbnail.COLUMNS)
     for column in columns
 } | {"is_gray": pa.bool_()}
 
@@ -49,3 +52,60 @@ def copies(count: int) -> pa.Table:
             "phash": pa.array(np.full(count, 99), pa.uint64()),
         }
     )
+
+
+def photos(count: int, side_px: int = 320, seed: int = 0) -> list[np.ndarray]:
+    """So many different pictures with detail everywhere: (240, 320, 3) uint8 RGB, smooth noise of several scales."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        height = side_px * 3 // 4
+        picture = np.zeros((height, side_px, 3), np.float32)
+        for cells, weight in ((5, 60), (13, 50), (40, 40)):
+            grid = random.normal(0, weight, (cells, cells * 4 // 3, 3)).astype(np.float32)
+            picture += cv2.resize(grid, (side_px, height), interpolation=cv2.INTER_CUBIC)
+        made.append(np.clip(picture + 128, 0, 255).astype(np.uint8))
+    return made
+
+
+def scanned(*images: np.ndarray, **columns: Any) -> pa.Table:
+    """The rows that a scan leaves of these RGB pictures, with thumbnails, hashes and tones; bytes are all different."""
+    batch = Batch([b""] * len(images), [image_of(np.ascontiguousarray(image)) for image in images])
+    measured = {
+        **phash.compute(batch, phash.Settings()),
+        **thumbnail.compute(batch, thumbnail.Settings()),
+        **quality.compute(batch, quality.Settings()),
+    }
+    names = ("phash", "thumbnail", "brightness", "luma_p05", "luma_p50", "luma_p95", "entropy", "sharpness")
+    rows = [
+        {name: measured[name][at].as_py() for name in names}
+        | {"width": image.shape[1], "height": image.shape[0]}
+        | {name: values[at] for name, values in columns.items()}
+        for at, image in enumerate(images)
+    ]
+    return collection(*rows)
+
+
+def described(table: pa.Table, vectors: np.ndarray, regions: np.ndarray | None = None) -> pa.Table:
+    """The table with (n, d) vectors as `descriptor`, and with (n, R, d) regions."""
+    unit = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    column = pa.FixedSizeListArray.from_arrays(unit.astype(np.float16).ravel(), vectors.shape[1])
+    table = table.append_column("descriptor", column)
+    if regions is None:
+        return table
+    parts = np.round(regions / np.linalg.norm(regions, axis=-1, keepdims=True) * 127).astype(np.int8)
+    size = regions.shape[1] * regions.shape[2]
+    return table.append_column("descriptor_regions", pa.FixedSizeListArray.from_arrays(parts.ravel(), size))
+
+
+class Kept:
+    """A memory that lasts as long as the test."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, pa.Table] = {}
+
+    def load(self, name: str) -> pa.Table | None:
+        return self.tables.get(name)
+
+    def save(self, name: str, rows: pa.Table) -> None:
+        self.tables[name] = rows

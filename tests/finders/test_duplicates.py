@@ -254,6 +254,7 @@ def test_json_has_the_shape_that_others_build_on():
     found = duplicates(inputs(collection({"phash": 0, "width": 300}, {"phash": 1})))
     assert found.to_json() == {
         "schema": 1,
+        "work": {"images": 2, "candidates": 1, "verified": 0, "remembered": 0},
         "pairs": [
             {
                 "a": "00000.jpg",
@@ -275,7 +276,8 @@ def test_json_has_the_shape_that_others_build_on():
 
 @pytest.mark.parametrize("table", [collection(), collection({"phash": 1})], ids=["empty", "one image"])
 def test_nothing_to_compare_gives_nothing(table):
-    assert duplicates(inputs(table)).to_json() == {"schema": 1, "pairs": [], "groups": []}
+    found = duplicates(inputs(table)).to_json()
+    assert (found["pairs"], found["groups"]) == ([], [])
 
 
 TONES = {"brightness": 0.5, "luma_p05": 20, "luma_p50": 120, "luma_p95": 220}

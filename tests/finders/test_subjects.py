@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core.columns import DIGEST
+from tintype.core.errors import UsageError
 from tintype.finders.subjects import read_subjects
 from tintype.testing.finders import TableColumns
 
@@ -43,6 +45,12 @@ def test_no_rows_and_no_column() -> None:
     assert len(read_subjects(TableColumns(table([])), "v")) == 0
     found = read_subjects(TableColumns(table([(1, "a", [1, 0, 0]), (1, "b", [1, 0, 0])])), "missing")
     assert (len(found), found.images, found.without_vector) == (0, 2, 1)
+
+
+@pytest.mark.parametrize("column", ["uri", "n", "digest"])
+def test_a_column_of_no_vectors_is_refused(column: str) -> None:
+    with pytest.raises(UsageError, match="no vectors"):
+        read_subjects(TableColumns(table([(1, "a", [1, 0, 0])])), column)
 
 
 @given(st.permutations(range(12)), st.integers(1, 13))

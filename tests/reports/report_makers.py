@@ -9,9 +9,31 @@ from datetime import datetime
 from html.parser import HTMLParser
 
 import pyarrow as pa
+from blake3 import blake3
 from PIL import Image
 
-from tintype.reports.content import Failure, Group, Issue, Member, Picture, ReportContent
+from tintype.reports.content import (
+    Alignment,
+    Cluster,
+    Clusters,
+    Failure,
+    Group,
+    Issue,
+    Labels,
+    Leak,
+    Leaks,
+    Map,
+    Member,
+    Neighbor,
+    Outlier,
+    Overlap,
+    Pair,
+    Picture,
+    ReportContent,
+    Series,
+    Suspect,
+    Verification,
+)
 from tintype.reports.summary import Summary, summary
 
 
@@ -21,8 +43,10 @@ def jpeg(color: tuple[int, int, int] = (180, 90, 40), side_px: int = 32) -> byte
     return file.getvalue()
 
 
-def thumbnails(uris: Sequence[str]) -> Mapping[str, bytes]:
-    return dict.fromkeys(uris, jpeg())
+def thumbnails(uris: Sequence[str], more: int = 0) -> Mapping[str, bytes]:
+    """A JPEG of its own for each, with `more` bytes at its end."""
+    common = jpeg() + bytes(more)
+    return {uri: common + blake3(uri.encode("utf-8", "surrogatepass")).digest(16) for uri in uris}
 
 
 def picture(uri: str, **facts: object) -> Picture:
@@ -54,8 +78,12 @@ def figures(images: int = 4, failed: int = 1) -> Summary:
 
 
 def report_of(name: str = "a b.jpg", *, text: str = "the same bytes", **changes: object) -> ReportContent:
-    """A report with one of everything, in which every name ends with `name` and every reason is `text`."""
+    """A report with one of everything, in which every name is or ends with `name` and every reason is `text`."""
     keep, other, dark = (picture(f"{place}/{name}") for place in ("keep", "other", "dark"))
+    # The right half of a, mirrored, with a bar at the bottom.
+    alignment = Alignment(transform=(-2, 0, 2, 0, 1, 0), overlap_a=0.5, overlap_b=1.0, overlaid=((0.0, 0.9, 1.0, 1.0),))
+    pair = Pair(a=keep, b=other, relation="cropped + mirrored", score=0.875, reason=text, alignment=alignment)
+    near = [Neighbor(picture=other, likeness=0.625, label=name), Neighbor(picture=keep, likeness=0.5)]
     parts: dict[str, object] = {
         "title": name,
         "summary": figures(),
@@ -63,9 +91,37 @@ def report_of(name: str = "a b.jpg", *, text: str = "the same bytes", **changes:
             Group(
                 keep=keep,
                 why=text,
-                others=[Member(picture=other, relation="exact", score=1.0, reason=text)],
+                others=[Member(picture=other, relation="exact", score=1.0, reason=text, alignment=alignment)],
             )
         ],
+        "pairs": [pair],
+        "verification": Verification(candidates=1_204, verified=310, remembered=894),
+        "series": [Series(pictures=[keep, dark], reason=text)],
+        "leaks": Leaks(
+            column=name, leaks=[Leak(pair=pair, a_split=f"train {name}", b_split=f"test {name}")], sizes={name: 7}
+        ),
+        "labels": Labels(
+            column=name,
+            suspects=[
+                Suspect(picture=dark, given=f"cat {name}", suggested=name, score=0.75, reason=text, neighbors=near)
+            ],
+            overlaps=[Overlap(one=f"cat {name}", other=f"dog {name}", images=31, share=0.22)],
+        ),
+        "outliers": [Outlier(picture=dark, score=0.75, reason=text, neighbors=near)],
+        "clusters": Clusters(
+            clusters=[
+                Cluster(
+                    number=1,
+                    size=3,
+                    representatives=[keep, dark],
+                    tightness=0.5,
+                    distinctive=[text, name],
+                    name=f"cluster {name}",
+                )
+            ],
+            alone=1,
+        ),
+        "map": Map(pictures=[keep, other, dark], x=[0.0, 1.0, 0.5], y=[0.0, 0.2, 1.0], clusters=[1, None, 2]),
         "issues": [Issue(picture=dark, kind="dark", score=0.75, reason=text)],
         "failures": [Failure(uri=f"bad/{name}", status="damaged", reason=text)],
         "pictures": [dark, keep, other],
@@ -75,6 +131,15 @@ def report_of(name: str = "a b.jpg", *, text: str = "the same bytes", **changes:
         "data_version": "7",
     }
     return ReportContent(**{**parts, **changes})  # type: ignore[arg-type]  # the parts are those of ReportContent
+
+
+FINDINGS = ("pairs", "series", "leaks", "labels", "outliers", "clusters", "map")
+
+
+def without_findings(**changes: object) -> ReportContent:
+    """A report of groups, issues and figures alone, so that others do not show the same pictures."""
+    absent: dict[str, object] = {name: () if name == "pairs" else None for name in FINDINGS}
+    return report_of(**{**absent, **changes})  # type: ignore[arg-type]  # the parts are those of ReportContent
 
 
 @dataclass
@@ -92,6 +157,12 @@ class Markup:
     @property
     def text(self) -> str:
         return "".join(self.texts)
+
+    @property
+    def thumbnails(self) -> list[str]:
+        """The embedded JPEGs as base64."""
+        start = "data:image/jpeg;base64,"
+        return [source.removeprefix(start) for source in self.values("src") if source.startswith(start)]
 
 
 class _Reader(HTMLParser):

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_makers import figures, jpeg, picture, read, report_of
+from report_makers import figures, jpeg, picture, read, report_of, thumbnails, without_findings
 
 from tintype.core.names import shown
+from tintype.reports import palette
 from tintype.reports.content import Bounds, Failure, Group, Issue, Member, ReportContent
 from tintype.reports.page import render
 from tintype.reports.summary import summary
@@ -51,7 +52,7 @@ def test_hostile_names_change_no_markup(name: str) -> None:
 def test_a_script_that_ends_itself_is_shown_as_text() -> None:
     page = read(render(report_of(text="</script><script>alert(1)</script>")))
     assert "</script><script>alert(1)</script>" in page.text
-    assert [tag for tag, _ in page.tags].count("script") == 1 + 3  # ours, and one for each thumbnail
+    assert [tag for tag, _ in page.tags].count("script") == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -132,31 +133,45 @@ def test_what_script_and_style_look_for_is_there() -> None:
 def test_thumbnails_stand_in_the_page_byte_for_byte() -> None:
     images = {f"{n}.jpg": jpeg((n * 40, 0, 0)) for n in range(4)}
     pictures = [picture(uri) for uri in images]
-    page = read(render(report_of(groups=None, issues=None, pictures=pictures, thumbnails=lambda uris: images)))
-    assert sorted(base64.b64decode(text) for text in page.raw["text/plain"]) == sorted(images.values())
+    page = read(render(without_findings(groups=None, issues=None, pictures=pictures, thumbnails=lambda uris: images)))
+    assert sorted(base64.b64decode(text) for text in page.thumbnails) == sorted(images.values())
 
 
 def test_each_picture_is_embedded_once_however_often_it_is_shown() -> None:
     page = read(render(report_of()))
-    assert len(page.raw["text/plain"]) == 3
+    assert len(page.thumbnails) == 3
     assert len(page.values("data-thumbnail")) > 3
+
+
+def test_equal_thumbnails_of_fifty_thousand_copies_are_embedded_once() -> None:
+    one = jpeg()
+    members = [Member(picture=picture(f"{n}.jpg"), relation="identical", score=1, reason="") for n in range(50_000)]
+    content = without_findings(
+        groups=[Group(keep=picture("a.jpg"), why="first", others=members)],
+        pictures=[picture(f"{n}.jpg") for n in range(50_000)],
+        thumbnails=lambda uris: dict.fromkeys(uris, one),
+        issues=(),
+    )
+    page = render(content, Bounds(pictures=2_000))
+    assert len(read(page).thumbnails) == 1
+    assert "49,901 more files of this group" in read(page).text
+    assert len(page) < 5_000_000
 
 
 def test_only_jpegs_are_embedded() -> None:
     page = read(render(report_of(thumbnails=lambda uris: dict.fromkeys(uris, b"<svg onload=alert(1)>"))))
-    assert "text/plain" not in page.raw
+    assert not page.thumbnails
     assert "no thumbnail" in page.text
 
 
 def test_ten_thousand_pictures_stay_in_bounds_and_what_is_left_out_is_said() -> None:
-    thumbnail = jpeg() + bytes(11_000)
     asked = 0
 
     def some(uris: Sequence[str]) -> Mapping[str, bytes]:
         nonlocal asked
         asked += len(uris)
         assert len(uris) <= 1_000
-        return dict.fromkeys(uris, thumbnail)
+        return thumbnails(uris, 11_000)
 
     pictures = [picture(f"p/{n:05d}.jpg") for n in range(10_000)]
     groups = [
@@ -164,12 +179,12 @@ def test_ten_thousand_pictures_stay_in_bounds_and_what_is_left_out_is_said() -> 
         for a, b in zip(pictures[:2000:2], pictures[1:2000:2], strict=True)
     ]
     issues = [Issue(picture=one, kind="dark", score=0.5, reason="dark") for one in pictures[3000:3500]]
-    content = report_of(
+    content = without_findings(
         summary=figures(10_000, 0), groups=groups, issues=issues, failures=(), pictures=pictures, thumbnails=some
     )
     text = render(content, Bounds(max_megabytes=10))
     page = read(text)
-    embedded = page.raw["text/plain"]
+    embedded = page.thumbnails
     size = sum(map(len, embedded))
     assert 10_000_000 - 2 * len(embedded[0]) < size <= 10_000_000
     assert len(text) < size + 12_000_000
@@ -187,9 +202,9 @@ def test_each_section_gets_a_share_of_too_few_thumbnails() -> None:
         for one, two in zip(pictures[:100:2], pictures[1:100:2], strict=True)
     ]
     issues = [Issue(picture=one, kind="dark", score=0.5, reason="dark") for one in pictures[100:200]]
-    content = report_of(groups=groups, issues=issues, pictures=pictures[200:])
-    page = render(content, Bounds(max_megabytes=60 * len(base64.b64encode(jpeg())) / 1e6))
-    assert len(read(page).raw["text/plain"]) == 60
+    content = without_findings(groups=groups, issues=issues, pictures=pictures[200:])
+    page = render(content, Bounds(max_megabytes=60 * len(base64.b64encode(thumbnails(["a"])["a"])) / 1e6))
+    assert len(read(page).thumbnails) == 60
     for start, end in (("duplicates", "issues"), ("issues", "failed"), ("sheet", None)):
         part = page[page.index(f'<section id="{start}"') : page.index(f'<section id="{end}"') if end else None]
         assert part.count("data-thumbnail=") >= 7
@@ -198,7 +213,7 @@ def test_each_section_gets_a_share_of_too_few_thumbnails() -> None:
 def test_what_goes_beyond_a_bound_is_counted_and_said() -> None:
     one = picture("a.jpg")
     members = [Member(picture=picture(f"{n}.jpg"), relation="exact", score=1, reason="same") for n in range(9)]
-    content = report_of(
+    content = without_findings(
         groups=[Group(keep=one, why="larger", others=members)] * 5,
         issues=[Issue(picture=one, kind="dark", score=1, reason="dark")] * 5,
         failures=[Failure(uri="b", status="damaged", reason="cut")] * 5,
@@ -221,7 +236,7 @@ def test_an_empty_collection_makes_a_page() -> None:
     page = read(render(ReportContent(title="empty", summary=summary([]), groups=(), issues=())))
     assert "No images were found here." in page.text
     assert "No duplicates were found." in page.text
-    assert not page.raw.get("text/plain")
+    assert not page.thumbnails
 
 
 def test_a_collection_of_failures_only_makes_a_page() -> None:
@@ -255,32 +270,42 @@ def test_only_facts_that_differ_from_the_kept_picture_are_marked() -> None:
     assert "copy turned" in text
 
 
-def test_names_are_there_without_javascript() -> None:
+def test_names_and_pictures_are_there_without_javascript() -> None:
     page = read(render(report_of("without.jpg")))
     assert page.text.count("without.jpg") >= 6
-    assert "need JavaScript" in page.text
+    assert "Without JavaScript" in page.text
+    assert "#store" in page.values("href")
+    assert len(page.thumbnails) == 3
+    assert all(base64.b64decode(text).startswith(b"\xff\xd8") for text in page.thumbnails)
+    assert re.search(r"All pictures in this file\s+keep/without.jpg\s+other/without.jpg\s+dark/without.jpg", page.text)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(theme: str) -> None:
     """WCAG 2.1 AA asks for a contrast of 4.5 for text and 3 for marks of plots."""
-    style = read(render(report_of())).raw["style"][0]
-    colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", style[: style.index("@media")]))
-    if theme == "dark":
-        dark = style[style.index(':root[data-theme="dark"]') :]
-        colors |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark[: dark.index("}")]))
+    colors = _colors(theme)
     for ground in ("paper", "card"):
         for text in ("ink", "soft", "accent"):
             assert _contrast(colors[text], colors[ground]) >= 4.5, (text, ground)
         assert _contrast(colors["mark"], colors[ground]) >= 3
+        for color in (*palette.COLORS, palette.GRAY):
+            assert _contrast(color, colors[ground]) >= 3, (color, ground)
     assert _contrast(colors["edge"], colors["film"]) >= 4.5
+    assert _contrast("#ffffff", colors["mark-fill"]) >= 4.5
 
 
-def test_both_ways_to_the_dark_theme_have_the_same_colors() -> None:
+def test_each_theme_is_written_once() -> None:
     style = read(render(report_of())).raw["style"][0]
-    blocks = re.findall(r'(?:not\(\[data-theme="light"\]\)|\[data-theme="dark"\]) \{([^}]*)\}', style)
-    assert len(blocks) == 2
-    assert blocks[0].split() == blocks[1].split()
+    names = re.findall(r"(--[\w-]+): ", style[: style.index("}")])
+    assert len(names) == len(set(names)) >= 12
+    assert "prefers-color-scheme" not in style
+
+
+def _colors(theme: str) -> dict[str, str]:
+    style = read(render(report_of())).raw["style"][0]
+    style = style[: style.index("}")]
+    pairs = re.findall(r"--([\w-]+): (?:light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)|(#[0-9a-f]{6}));", style)
+    return {name: both or (light if theme == "light" else dark) for name, light, dark, both in pairs}
 
 
 def _contrast(one: str, other: str) -> float:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tintype.api.answers import duplicates, info, issues, remarks
     from tintype.api.deciding import decide, decisions
+    from tintype.api.findings import clusters, labels, leaks, map, outliers, select
     from tintype.api.likeness import neighbors
+    from tintype.api.objects import scan_objects
     from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
     from tintype.api.settings import config, sections
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers": ("duplicates", "info", "issues", "remarks"),
     "deciding": ("decide", "decisions"),
+    "findings": ("clusters", "labels", "leaks", "map", "outliers", "select"),
     "likeness": ("neighbors",),
+    "objects": ("scan_objects",),
     "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
     "settings": ("config", "sections"),
@@ -22,18 +26,25 @@ _HOMES = {
 
 __all__ = [
     "check",
+    "clusters",
     "config",
     "decide",
     "decisions",
     "duplicates",
     "info",
     "issues",
+    "labels",
+    "leaks",
+    "map",
     "neighbors",
     "open",
+    "outliers",
     "remarks",
     "report",
     "scan",
+    "scan_objects",
     "sections",
+    "select",
     "trust",
 ]
 

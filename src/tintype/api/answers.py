@@ -15,6 +15,7 @@ from tintype.finders.issues import Issues
 from tintype.reports.summary import COLUMNS, Summary, summary
 from tintype.stages import registry as stages
 from tintype.store.collection import Collection
+from tintype.store.layout import Layout
 
 
 def info(collection: Collection, where: str | None = None) -> Summary:
@@ -52,14 +53,22 @@ def remarks(collection: Collection, *finders: str) -> list[str]:
     """What should be known beside an answer: stages that were never computed, and work that still waits."""
     said = []
     missing = [name for name in stages.names() if _is_missing(collection, name, finders)]
-    place = collection.sources[0] if len(collection.sources) == 1 else "SOURCES"
     if missing:
         said.append(
-            f"never computed here: {', '.join(missing)}; what that would tell is missing. Try: tintype scan {place}"
+            f"never computed here: {', '.join(missing)}; what that would tell is missing. Try: {_again(collection)}"
         )
     if waiting := unfinished(collection.layout):
-        said.append(f"a scan was interrupted and {waiting} shards wait. Go on: tintype scan {place}")
+        said.append(f"a scan was interrupted and {waiting} shards wait. Go on: {_again(collection)}")
     return said
+
+
+def _again(collection: Collection) -> str:
+    """The command that scans once more what the collection is of."""
+    source = collection.sources[0] if len(collection.sources) == 1 else None
+    outer = Layout(collection.place.parent)
+    if collection.layout.place == outer.objects and outer.record.is_file():
+        return f"tintype objects {outer.place} --boxes {source or 'ANNOTATIONS'}"
+    return f"tintype scan {source or 'SOURCES'}"
 
 
 def _is_missing(collection: Collection, stage: str, finders: Sequence[str]) -> bool:

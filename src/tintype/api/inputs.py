@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +16,12 @@ from blake3 import blake3
 from tintype.api.deciding import apart
 from tintype.core.errors import TintypeError
 from tintype.core.version import VERSION
+from tintype.engine.neighbors import neighbors_of
 from tintype.finders.base import Finder, Inputs, StoreColumns
+from tintype.stages import registry as stages
 from tintype.store.collection import Collection
+
+DEFAULT_VECTORS = "descriptor"
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,15 @@ class CollectionMemory:
                 self.collection.save_findings(name, rows, {"tintype": VERSION})
 
 
-def inputs_of(collection: Collection, against: Collection | None = None) -> Inputs:
-    """What a finder may look at in a collection, and in a second one that it is compared with."""
+def inputs_of(collection: Collection, vectors: str, against: Collection | None = None) -> Inputs:
+    """What a finder may look at in a collection, and in a second one that it is compared with.
+
+    `vectors` is the column by which images are neighbors.
+    """
     return Inputs(
         columns=StoreColumns(collection.store),
         against=None if against is None else StoreColumns(against.store),
+        neighbors=partial(neighbors_of, collection.layout, vectors, _state(vectors), version=collection.data_version),
         apart=apart(collection) | (frozenset() if against is None else apart(against)),
         memory=CollectionMemory(collection),
     )
@@ -52,7 +61,7 @@ def inputs_of(collection: Collection, against: Collection | None = None) -> Inpu
 
 def found(collection: Collection, finder: Finder, settings: Any, against: Collection | None = None) -> pa.Table:
     """The findings of the present data, from the collection where they are kept and still hold."""
-    inputs = inputs_of(collection, against)
+    inputs = inputs_of(collection, getattr(settings, "vectors", DEFAULT_VECTORS), against)
     facts = {
         "settings": json.dumps(dataclasses.asdict(settings), sort_keys=True),
         "tintype": VERSION,
@@ -61,11 +70,31 @@ def found(collection: Collection, finder: Finder, settings: Any, against: Collec
     kept = _kept(collection, finder, facts) if collection.is_trusted and against is None else None
     if kept is not None:
         return kept
-    rows = pa.Table.from_batches(finder.find(inputs, settings), finder.schema)
+    rows = _table(finder, list(finder.find(inputs, settings)))
     if collection.is_trusted and against is None:
         with contextlib.suppress(OSError, TintypeError):  # a full or read-only disk keeps nobody from looking
-            collection.save_findings(finder.name, rows, facts)
+            collection.save_findings(finder.name, rows, {**_told(rows), **facts})
     return rows
+
+
+def _table(finder: Finder, batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """The batches as one table, with what the finder tells in the metadata of the first."""
+    told = batches[0].schema.metadata if batches else None
+    plain = (batch.replace_schema_metadata(None) for batch in batches)
+    return pa.Table.from_batches(plain, finder.schema).replace_schema_metadata(told)
+
+
+def _told(rows: pa.Table) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (rows.schema.metadata or {}).items()}
+
+
+def _state(column: str) -> str:
+    """The model and settings that a column of vectors comes from, as far as they are known here."""
+    for name in stages.names():
+        stage = stages.stage(name)
+        if any(one.name == column for one in stage.columns):
+            return str(stages.fingerprint(stage, stage.settings()))
+    return ""
 
 
 def _mark(pairs: frozenset[tuple[bytes, bytes]]) -> str:
@@ -80,4 +109,5 @@ def _kept(collection: Collection, finder: Finder, facts: Mapping[str, str]) -> p
     expected = {**facts, "made_from": str(collection.data_version)}
     if rows.schema.names != finder.schema.names or any(kept_facts.get(key) != expected[key] for key in expected):
         return None
-    return rows.replace_schema_metadata(None)
+    told = {key: value for key, value in kept_facts.items() if key not in expected}
+    return rows.replace_schema_metadata(told or None)

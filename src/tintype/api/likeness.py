@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tintype.api.inputs import DEFAULT_VECTORS
 from tintype.api.places import absolute
 from tintype.codec.limits import Limits
 from tintype.core.errors import SourceError, UsageError
@@ -22,8 +23,6 @@ from tintype.finders.nearest import Nearest, nearest
 from tintype.sources.base import Item
 from tintype.stages import registry
 from tintype.store.collection import Collection
-
-DEFAULT_VECTORS = "descriptor"
 
 _URI = Reference("uri", pa.string())
 

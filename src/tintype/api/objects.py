@@ -13,7 +13,7 @@ from tintype.api.places import Place, absolute
 from tintype.api.scanning import open as open_collection
 from tintype.api.settings import config_for
 from tintype.core.columns import Column
-from tintype.core.errors import CollectionNotFound, UsageError
+from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
 from tintype.core.platform import available_cpus, full_disk_is_said
 from tintype.core.progress import Progress
 from tintype.core.settings import Config
@@ -39,7 +39,7 @@ _STORED_AS = {"mtime_ns": "_mtime_ns", "inode": "_inode", "device": "_device", "
 def scan_objects(
     place: Place,
     *boxes: Place,
-    format: Format | None = None,
+    kind: Format | None = None,
     images: str = "",
     unit: Unit | None = None,
     orientation: Orientation = "auto",
@@ -51,7 +51,7 @@ def scan_objects(
 ) -> Collection:
     """Cut the boxes of annotations out of the images of a collection, and remember them as images of their own.
 
-    `place` was scanned before. `boxes` are COCO files, YOLO folders or `data.yaml`s, or tables; `format` says which
+    `place` was scanned before. `boxes` are COCO files, YOLO folders or `data.yaml`s, or tables; `kind` says which
     ("coco", "yolo", "table") where the name does not. `images` is the folder, below the source, that the names in
     them are relative to; without it a name may be any end of a uri that only one image has. `unit` is what a table's
     numbers are: "px", or "share" of the image; where it is not given, the numbers tell. `orientation` is what the
@@ -59,8 +59,9 @@ def scan_objects(
     upright image unless the annotations state a size that only the stored pixels have.
 
     The result lies inside the collection and holds the objects of these annotations alone; `Collection.objects()`
-    opens it again. A second call cuts only what is new or changed in images or annotations. What images' names lead
-    nowhere is counted in `skipped` and named in `problems`. `stages`, `workers` and `progress` are as in `scan`.
+    opens it again. A second call cuts only what is new or changed in images or annotations. Boxes of images that the
+    collection does not have are counted in `skipped`, and the images named in `problems`. `stages`, `workers` and
+    `progress` are as in `scan`.
 
     Raises CollectionNotFound where nothing was scanned, SourceError where annotations cannot be read or no box belongs
     to an image, UsageError, and what `scan` raises.
@@ -69,14 +70,13 @@ def scan_objects(
         raise UsageError("no annotations: name a COCO file, a YOLO folder or a table of boxes")
     if orientation not in ORIENTATIONS:
         raise UsageError(f"no orientation {orientation!r}. There are: {', '.join(ORIENTATIONS)}")
-    annotations = [resolve_annotations(absolute(one), format, unit) for one in boxes]
+    annotations = [resolve_annotations(absolute(one), kind, unit) for one in boxes]
     opened = open_collection(place, collection)
     trusted.require_trust(opened.layout, opened.record, "added to")
     settings = config if config is not None else config_for(opened.sources, opened.layout)
     known = _images(opened, orientation)
     layout = Layout(opened.layout.objects)
-    with full_disk_is_said(str(layout.place)):
-        layout.place.mkdir(exist_ok=True)
+    _make_folder(layout)
     with locked(layout), _list_folder(layout) as folder:
         notes = Notes()
         labels = write_list(folder, annotations, known, notes, beneath=images, orientation=orientation)
@@ -95,7 +95,7 @@ def scan_objects(
 
 
 def _images(opened: Collection, orientation: Orientation) -> pa.Table:
-    """What the collection knows of its images, with the columns of IMAGES, in the order of their uris."""
+    """What the collection knows of its images, with the columns of IMAGES."""
     names = [_STORED_AS.get(name, name) for name in IMAGES.names]
     if "orientation" not in opened.schema.names:
         if orientation == "stored":
@@ -105,7 +105,7 @@ def _images(opened: Collection, orientation: Orientation) -> pa.Table:
         names.remove("orientation")
     batches = [
         pa.RecordBatch.from_arrays(batch.columns, names=[name.removeprefix("_") for name in names])
-        for batch in opened.store.batches(names, order_by="uri")
+        for batch in opened.store.batches(names)
     ]
     table = pa.Table.from_batches(batches) if batches else IMAGES.empty_table()
     if "orientation" not in table.column_names:
@@ -120,10 +120,26 @@ def _source(opened: Collection, settings: Config) -> Source:
     return found[0] if len(found) == 1 else SeveralSources(tuple(found))
 
 
+def _make_folder(layout: Layout) -> None:
+    for part in (layout.place, *layout.parts):
+        if part.is_symlink():
+            raise CollectionError(
+                f"{part} is a link, which no scan makes: writing to it would change other files. Nothing was changed. "
+                "Remove it if you do not know it"
+            )
+    try:
+        with full_disk_is_said(str(layout.place)):
+            layout.place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CollectionError(f"{layout.place} cannot be made ({error.strerror}). Nothing was changed") from error
+
+
 @contextlib.contextmanager
 def _list_folder(layout: Layout) -> Iterator[Path]:
     """A folder for the list, gone when the scan is over."""
     folder = layout.cache / "list"
+    if not layout.record.is_file():
+        layout.empty()  # what a first call that was interrupted left
     shutil.rmtree(folder, ignore_errors=True)
     with full_disk_is_said(str(layout.place)):
         folder.mkdir(parents=True)
@@ -139,8 +155,6 @@ def _store(layout: Layout, images: Record, annotations: Sequence[str], schema: p
     try:
         known = read_record(layout)
     except CollectionNotFound:
-        layout.empty()
-        (layout.cache / "list").mkdir(parents=True, exist_ok=True)
         store = LanceStore.create(layout.images, schema)
         write_record(layout, record)
         return store

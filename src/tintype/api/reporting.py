@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from blake3 import blake3
 
-from tintype.api.answers import duplicates, info, issues
+from tintype.api import reported
+from tintype.api.answers import duplicates, info, issues, settings_of
+from tintype.api.findings import clusters, has_label, labels, leaks, map, outliers
 from tintype.api.places import Place, absolute
-from tintype.core.columns import STATUSES
 from tintype.core.expressions import Compare, In, Not, Reference
 from tintype.core.settings import Config
 from tintype.core.version import VERSION
-from tintype.finders.duplicates import Duplicates
-from tintype.finders.issues import Issues
+from tintype.finders.splits import SPLIT
 from tintype.reports import content
 from tintype.reports.page import write_report
 from tintype.reports.summary import camera_name
@@ -26,22 +27,34 @@ _URI = Reference("uri", pa.string())
 
 
 def report(collection: Collection, output: Place, config: Config | None = None) -> Path:
-    """Write one self-contained HTML file with figures, duplicates, issues and thumbnails; returns its path.
+    """Write one self-contained HTML file with figures, all findings and thumbnails; returns its path.
 
-    Raises UsageError where `output` cannot be written, or is a file that is no report.
+    Suspect labels and leaks are looked for where the collection has the labels that the settings `labels.label` and
+    `leaks.by` name. Raises UsageError where `output` cannot be written, or is a file that is no report.
     """
     destination = Path(absolute(output))
-    write_report(destination, _content(collection, config))
+    write_report(destination, _content(collection, settings_of(collection, config)))
     return destination
 
 
-def _content(collection: Collection, config: Config | None) -> content.ReportContent:
+def _content(collection: Collection, config: Config) -> content.ReportContent:
     pictures = {picture.uri: picture for picture in _pictures(collection)}
+    copies = duplicates(collection, config=config)
+    has_vectors = config.get("clusters.vectors") in collection.schema.names
+    sorted_in = clusters(collection, config) if has_vectors else None
     return content.ReportContent(
         title=Path(collection.sources[0]).name if len(collection.sources) == 1 else "Several sources",
         summary=info(collection),
-        groups=_groups(duplicates(collection, config=config), pictures),
-        issues=_issues(issues(collection, config), pictures),
+        groups=reported.groups(copies, pictures),
+        pairs=reported.pairs(copies, pictures),
+        series=reported.series(copies, pictures),
+        verification=reported.verification(copies),
+        leaks=_leaks(collection, config, pictures),
+        labels=_labels(collection, config, pictures),
+        outliers=reported.outliers(outliers(collection, config), pictures) if has_vectors else None,
+        clusters=None if sorted_in is None else reported.clusters(sorted_in, pictures),
+        map=None if sorted_in is None else reported.laid_out(map(collection, config), sorted_in, pictures),
+        issues=reported.issues(issues(collection, config), pictures),
         failures=_failures(collection),
         pictures=[picture for picture in pictures.values() if picture.width is not None],
         problems=collection.problems,
@@ -49,6 +62,21 @@ def _content(collection: Collection, config: Config | None) -> content.ReportCon
         version=VERSION,
         data_version=_mark_of_data(collection),
     )
+
+
+def _leaks(collection: Collection, config: Config, pictures: reported.Pictures) -> content.Leaks | None:
+    by = config.get("leaks.by")
+    if by != SPLIT and not has_label(collection, by):
+        return None
+    found = leaks(collection, by, config)
+    return reported.leaks(found, by, pictures) if len(found.splits) > 1 else None
+
+
+def _labels(collection: Collection, config: Config, pictures: reported.Pictures) -> content.Labels | None:
+    label = config.get("labels.label")
+    if not has_label(collection, label):
+        return None
+    return reported.labels(labels(collection, label, config), label, pictures)
 
 
 def _mark_of_data(collection: Collection) -> str:
@@ -82,30 +110,6 @@ def _pictures(collection: Collection) -> Iterator[content.Picture]:
             )
 
 
-def _groups(found: Duplicates, pictures: Mapping[str, content.Picture]) -> Iterator[content.Group]:
-    pairs = found.pairs.select(["a_uri", "b_uri", "kind", "score", "reason"]).to_pylist()
-    by_uris = {(pair["a_uri"], pair["b_uri"]): pair for pair in pairs}
-    for group in found.groups:
-        others = []
-        for uri in group.members:
-            pair = by_uris.get((group.keep, uri))
-            if pair is not None:
-                others.append(
-                    content.Member(
-                        picture=pictures[uri], relation=pair["kind"], score=pair["score"], reason=pair["reason"]
-                    )
-                )
-        yield content.Group(keep=pictures[group.keep], why=group.why, others=others)
-
-
-def _issues(found: Issues, pictures: Mapping[str, content.Picture]) -> Iterator[content.Issue]:
-    for row in found.table.select(["a_uri", "kind", "score", "reason"]).to_pylist():
-        if row["kind"] not in STATUSES:  # these have a list of their own
-            yield content.Issue(
-                picture=pictures[row["a_uri"]], kind=row["kind"], score=row["score"], reason=row["reason"]
-            )
-
-
 def _failures(collection: Collection) -> Iterator[content.Failure]:
     where = Not(Compare(_STATUS, "=", "ok"))
     for batch in collection.batches(["uri", "status", "reason"], where):
@@ -117,4 +121,5 @@ def _thumbnails(collection: Collection, uris: Sequence[str]) -> dict[str, bytes]
     if "thumbnail" not in collection.schema.names or not uris:
         return {}
     batches = collection.store.batches(["uri", "thumbnail"], where=In(_URI, tuple(uris)))
-    return {row["uri"]: row["thumbnail"] for batch in batches for row in batch.to_pylist() if row["thumbnail"]}
+    rows: Iterator[dict[str, Any]] = (row for batch in batches for row in batch.to_pylist())
+    return {row["uri"]: row["thumbnail"] for row in rows if row["thumbnail"]}

@@ -16,6 +16,7 @@ from tintype.core.names import shown
 
 COMMANDS = {
     "scan": ("tintype.cli.scan:scan", "Read images once and remember what they are."),
+    "objects": ("tintype.cli.objects:objects", "Make boxes in images into rows of their own."),
     "info": ("tintype.cli.answers:info", "Say what a collection holds."),
     "duplicates": ("tintype.cli.answers:duplicates", "List groups of copies, with reasons."),
     "issues": ("tintype.cli.answers:issues", "List images with something amiss."),

@@ -1,9 +1,10 @@
-"""Copies: files with the same bytes, and images that look the same in any flip or quarter turn."""
+"""Copies: files with the same bytes, and pictures that were made of one another, each pair verified and explained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,47 +13,42 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
-from tintype.core.hashes import TURNS, distances, phash_turns
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs
 from tintype.finders.chance import Reach, reach
-from tintype.finders.groups import LookAlikes, look_alikes
 from tintype.finders.hamming import MAX_DISTANCE
-from tintype.finders.places import COLUMNS, Places, read_places, why_best
-from tintype.finders.sets import Rows, Sets
+from tintype.finders.places import COLUMNS, Places, read_places
+from tintype.finders.sets import Rows
+from tintype.finders.verify.candidates import Candidates
+from tintype.finders.verify.hashes import look_alikes
+from tintype.finders.verify.judging import Judge
+from tintype.finders.verify.search import Search
+from tintype.finders.verify.subjects import Thumbnails, described, same_pixels
+from tintype.finders.verify.table import OWN_COLUMNS, Work, batches
 
-IDENTICAL, NEAR = "identical", "near"
-
-_BATCH_ROWS = 65_536
-_TURNED = {
-    "upright": "",
-    "mirrored": " mirrored left to right",
-    "turned_180": " turned by 180°",
-    "flipped": " mirrored top to bottom",
-    "transposed": " mirrored and turned 90° counterclockwise",
-    "turned_90": " turned 90° clockwise",
-    "transversed": " mirrored and turned 90° clockwise",
-    "turned_270": " turned 90° counterclockwise",
-}
-_COLUMNS = (
-    pa.field("distance", pa.int8()),  # bits of 64 in which the pHashes differ; null where the bytes are the same
-    pa.field("orientation", pa.string()),  # how `a` has to be turned to look like `b`, of TURNS; null as before
-    pa.field("why", pa.string()),  # why `a` is the best of its group, where `b` is another of it; else null
-)
+_WIDE = ((20_000, 8), (100_000, 6))  # up to so many images, hashes so many bits apart are looked at
+_SURE_PROMISE, _WIDE_PROMISE = 1.0, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How far apart two perceptual hashes may be to count as the same picture."""
+    """Which pairs are looked at, and how far apart two perceptual hashes may be to count as the same picture."""
 
     distance: int | None = None  # bits of 64; by default as far as chance allows, at most 4
     chance_pairs: float = 1.0  # unrelated photos taken for copies that are put up with, per 10,000 images
     perceptual: bool = True  # false finds files with the same bytes only
+    vectors: str = "descriptor"  # the column of vectors by which copies are looked for
+    nearness: float = 0.04  # cosine above that of the images around, from which a pair is looked at
+    scenes: bool = True  # also tell other photos of the same scene, which are no copies
 
     def __post_init__(self) -> None:
         if self.distance is not None and not 0 <= self.distance <= MAX_DISTANCE:
             raise ConfigError(f"duplicates.distance must be 0 to {MAX_DISTANCE} bits, not {self.distance}")
         if not self.chance_pairs > 0:
             raise ConfigError(f"duplicates.chance_pairs must be more than 0, not {self.chance_pairs}")
+        if not 0 <= self.nearness <= 2:
+            raise ConfigError(f"duplicates.nearness must be 0 to 2, not {self.nearness}")
+        if not self.vectors:
+            raise ConfigError("duplicates.vectors must name a column")
 
 
 @dataclass(frozen=True)
@@ -66,147 +62,138 @@ class Group:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Pairs of copies, as a table of FINDINGS with `distance`, `orientation` and `why`, sorted by the two uris.
+    """Pairs of copies, as a table of FINDINGS with the finder's own columns, sorted by the two uris.
 
-    Every member of a group has its own pair with the group's best, which is `a` and says `why`.
+    Every member of a group has its own pair with the group's best, which says `why`. Pairs of one scene are in no
+    group. With a second collection `a` is the new image, `b` the remembered one, and the remembered one is the best.
     """
 
     pairs: pa.Table
 
     @property
+    def work(self) -> Work | None:
+        """What was done to find them; None where the table's metadata does not tell."""
+        told = (self.pairs.schema.metadata or {}).get(WORK)
+        return Work(**json.loads(told)) if told else None
+
+    @property
     def groups(self) -> list[Group]:
         """The groups, sorted by the uri of their best."""
-        kept = self.pairs.filter(pc.is_valid(self.pairs["why"])).select(["a_uri", "b_uri", "why"])
+        kept = self.pairs.filter(pc.is_valid(self.pairs["why"])).select(["a_uri", "b_uri", "why", "keep"])
         members: dict[str, list[str]] = {}
         reasons: dict[str, str] = {}
         for batch in kept.to_batches():
-            for keep, member, why in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                members.setdefault(keep, [keep]).append(member)
-                reasons[keep] = why
-        return [Group(keep, reasons[keep], tuple(uris)) for keep, uris in members.items()]
+            for a, b, why, keep in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                best, member = (b, a) if keep == "b" else (a, b)
+                members.setdefault(best, [best]).append(member)
+                reasons[best] = why
+        return [Group(keep, reasons[keep], tuple(members[keep])) for keep in sorted(members)]
 
     def to_json(self) -> dict[str, Any]:
-        """`schema` 1, `pairs` and `groups`, as JSON has it."""
+        """`schema` 1, `pairs`, `groups` and, where it is known, the `work` that was done, as JSON has it."""
         shown = self.pairs.select(["a_uri", "b_uri", "kind", "score", "reason"])
         shown = shown.rename_columns(["a", "b", "relation", "score", "reason"])
         shown = shown.set_column(3, "score", pc.round(shown["score"].cast(pa.float64()), 4))
         groups = [{"keep": group.keep, "why": group.why, "members": list(group.members)} for group in self.groups]
-        return {"schema": 1, "pairs": shown.to_pylist(), "groups": groups}
+        work = {"work": asdict(self.work)} if self.work is not None else {}
+        return {"schema": 1, "pairs": shown.to_pylist(), "groups": groups, **work}
+
+
+WORK = b"work"
+"""Under which key of the metadata of its batches the finder tells what it did (`Work` as JSON)."""
 
 
 def needs(settings: Settings) -> tuple[str, ...]:
     """Columns that are read; those of stages that never ran may be all null."""
-    return COLUMNS
+    if not settings.perceptual:
+        return COLUMNS
+    return (*COLUMNS, "thumbnail", settings.vectors, f"{settings.vectors}_regions")
 
 
 def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     """Pairs of copies, in batches, sorted by `a_uri`, then `b_uri`; `a` is the better one.
 
     `identical`, score 1: the same bytes; of many such files each is paired with the best. Names of one file (hard
-    links, or the same file by another path) and empty files are no copies. `near`: the pHashes differ in few bits
-    in the best of eight turns, and where the collection is so large that chance alone would find such pairs, light
-    and contrast agree too; score 1 - (distance + 1) / 33, as unrelated images differ in 32 bits. Each digest
-    stands for all its files there, by its best one; but a group's best has a pair with every file of the group.
+    links, or the same file by another path) and empty files are no copies. `same pixels`: the same size and the same
+    thumbnail to the last byte. Other relations (`relation.RELATIONS`, joined with " + ") were verified on the
+    thumbnails: one picture lies on the other by an affine map, and blocks all over the overlap agree; score 0.5 to
+    0.99 by the share that does. Where there are no thumbnails: `near`, the pHashes differ in few bits in the best of
+    eight turns, and where the collection is so large that chance alone would find such pairs, light and contrast
+    agree too; score 1 - (distance + 1) / 33, as unrelated images differ in 32 bits. `same scene`, below 0.5: local
+    features agree, the pictures do not. Each digest stands for all its files there, by its best one; but a group's
+    best has a pair with every file of the group.
+
+    Candidates are pairs that are near by pHash, by their vectors, or by the vector of the one and of a region of the
+    other. Verdicts are remembered by digest (`inputs.memory`), unless two collections are compared.
     """
-    places = read_places(inputs.columns)
-    pairs = _pairs(places, _groups(places, settings))
-    for start in range(0, len(pairs.a), _BATCH_ROWS):
-        yield _batch(places, pairs, slice(start, start + _BATCH_ROWS))
+    places = read_places(inputs.columns, inputs.against)
+    thumbnails = Thumbnails(places, inputs)
+    digest = places.digest.take(pa.array(places.best))
+    judge = Judge(digest, thumbnails, inputs.memory)
+    search = Search(len(digest), judge, _numbered(inputs.apart, digest), places.remembered[places.best])
+    same, candidates = np.arange(len(digest)), 0
+    if settings.perceptual and len(digest):
+        seen = thumbnails.exist()
+        same = same_pixels(places, thumbnails, inputs.apart) if seen else same
+        candidates = _look(places, inputs, settings, search, same, seen)
+    found = search.found()
+    if inputs.against is None:
+        judge.save()
+    work = Work(len(places), candidates, judge.compared, judge.remembered)
+    for batch in batches(places, same, found, settings.scenes):
+        yield batch.replace_schema_metadata({WORK: json.dumps(asdict(work))})
 
 
 def duplicates(inputs: Inputs, settings: Settings | None = None) -> Duplicates:
     """All pairs of copies, and their groups."""
-    return Duplicates(pa.Table.from_batches(find(inputs, settings or Settings()), FINDER.schema))
+    return Duplicates(pa.Table.from_batches(find(inputs, settings or Settings())))
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Rows of Places; a ranks before b."""
+def _look(places: Places, inputs: Inputs, settings: Settings, search: Search, same: Rows, seen: bool) -> int:
+    """Verify what looks alike, or take it as it is where nothing can be seen; returns the number of candidates."""
+    first, second, sure = _by_hash(places, settings, same, seen)
+    if inputs.against is not None:
+        across = places.remembered[places.best[first]] != places.remembered[places.best[second]]
+        first, second, sure = first[across], second[across], sure[across]
+    if not seen:
+        search.take(first, second)
+        return len(first)
+    promise = np.where(sure, _SURE_PROMISE, _WIDE_PROMISE).astype(np.float32)
+    near = described(places, inputs, settings.vectors, settings.nearness)
+    one, two = same[near.first], same[near.second]
+    other = one != two
+    by_vector = Candidates.of(one[other], two[other], near.promise[other])
+    candidates = Candidates.together(Candidates.of(first, second, promise), by_vector)
+    search.verify(candidates, first[sure], second[sure])
+    return len(candidates)
 
-    a: Rows
-    b: Rows
-    why: pa.Array
 
-
-def _groups(places: Places, settings: Settings) -> LookAlikes:
-    """Look-alikes among the subjects; those without a hash are alone."""
-    alone = np.arange(len(places.best))
-    hashes = places.phash.take(pa.array(places.best))
-    hashed = np.flatnonzero(hashes.is_valid().to_numpy(zero_copy_only=False))
-    if not settings.perceptual or not len(hashed):
-        return LookAlikes(alone, alone[:0], alone[:0])
+def _by_hash(places: Places, settings: Settings, same: Rows, seen: bool) -> tuple[Rows, Rows, NDArray[np.bool_]]:
+    """Pairs of subjects that look alike by their hashes, and whether that is enough to call them copies."""
+    own = np.flatnonzero(same == np.arange(len(same)))
+    hashes = places.phash.take(pa.array(places.best[own]))
+    valid = hashes.is_valid().to_numpy(zero_copy_only=False)
+    hashed = own[valid]
     values = hashes.drop_null().to_numpy()
-    found = look_alikes(values, places.tones[places.best[hashed]], _reach(len(hashed), settings))
-    alone[hashed] = hashed[found.keeper]
-    return LookAlikes(alone, hashed[found.first], hashed[found.second])
+    found = look_alikes(values, places.tones[places.best[hashed]], *_reach(len(hashed), settings, seen))
+    return hashed[found.first], hashed[found.second], found.sure
 
 
-def _reach(images: int, settings: Settings) -> Reach:
+def _reach(images: int, settings: Settings, seen: bool) -> tuple[Reach, int]:
+    """How far apart hashes may be to be taken for copies, and to be looked at."""
     if settings.distance is not None:
-        return Reach(settings.distance, settings.distance)
-    return reach(images, settings.chance_pairs)
+        return Reach(settings.distance, settings.distance), 0
+    wide = max((bits for most, bits in _WIDE if seen and images <= most), default=0)
+    return reach(images, settings.chance_pairs), wide
 
 
-def _pairs(places: Places, found: LookAlikes) -> _Pairs:
-    """Each file with the best of its group, each with the best of the same bytes, and the other look-alikes."""
-    files = Sets.of_equals(places.subject)
-    rows = np.arange(len(places))
-    own, kept = places.best[places.subject], places.best[found.keeper[places.subject]]
-    to_keeper, to_own = rows != kept, (rows != own) & (own != kept)
-    first, second = files.between(found.first, found.second)
-    other = kept[second] != first  # else it is among those with the best of a group
-    a = np.concatenate([kept[to_keeper], own[to_own], first[other]])
-    b = np.concatenate([rows[to_keeper], rows[to_own], second[other]])
-    why = _whys(places, kept[to_keeper], rows[to_keeper])
-    why = pa.concat_arrays([why, pa.nulls(len(a) - len(why), pa.string())])
-    order = np.lexsort((places.uri_rank[b], places.uri_rank[a]))
-    return _Pairs(a[order], b[order], why.take(pa.array(order)))
+def _numbered(apart: Iterable[tuple[bytes, bytes]], digest: pa.Array) -> list[tuple[int, int]]:
+    """Pairs of digests as pairs of subjects, those left out that are not here."""
+    pairs = sorted(apart)
+    if not pairs:
+        return []
+    ends = [pc.index_in(pa.array(side, digest.type), value_set=digest).to_pylist() for side in zip(*pairs, strict=True)]
+    return [(a, b) for a, b in zip(*ends, strict=True) if a is not None and b is not None]
 
 
-def _whys(places: Places, keep: Rows, member: Rows) -> pa.Array:
-    """For each pair of a group's best and another of it: why that is the best."""
-    best, first, group = np.unique(keep, return_index=True, return_inverse=True)
-    words = [
-        why_best(places, row, [following]) for row, following in zip(best.tolist(), member[first].tolist(), strict=True)
-    ]
-    return pa.array(words, pa.string()).take(pa.array(group))
-
-
-def _batch(places: Places, pairs: _Pairs, rows: slice) -> pa.RecordBatch:
-    a, b = pairs.a[rows], pairs.b[rows]
-    same = places.subject[a] == places.subject[b]
-    distance, turn = _compared(places.phash.take(pa.array(a)), places.phash.take(pa.array(b)))
-    at = np.where(same, 0, 1 + turn * 65 + distance)  # place in the words and scores of all cases
-    return findings(
-        a=places.digest.take(pa.array(a)),
-        b=places.digest.take(pa.array(b)),
-        a_uri=places.uri.take(pa.array(a)),
-        b_uri=places.uri.take(pa.array(b)),
-        kind=pa.array([IDENTICAL, NEAR]).take(pa.array(~same, pa.int8())),
-        score=pa.array(np.where(same, 1, 1 - (distance + 1) / 33), pa.float32()),
-        reason=_REASONS.take(pa.array(at)),
-        distance=pa.array(distance, pa.int8(), mask=same),
-        orientation=pa.array(TURNS).take(pa.array(turn, mask=same)),
-        why=pairs.why[rows.start : rows.stop],
-    )
-
-
-def _compared(a: pa.Array, b: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Smallest distance over all turns of `a`, and the first turn that has it; 0 where a hash is missing."""
-    turns = phash_turns(pc.fill_null(a, 0).to_numpy(zero_copy_only=False))
-    differ = distances(turns, pc.fill_null(b, 0).to_numpy(zero_copy_only=False)[:, None])  # (n, 8)
-    return differ.min(axis=1).astype(np.int64), differ.argmin(axis=1)
-
-
-def _reasons() -> pa.Array:
-    words = ["same bytes"]
-    for turn in TURNS:
-        for bits in range(65):
-            hashes = f"pHash differs in {bits} of 64 bits" if bits else "pHash is equal"
-            words.append(f"looks the same{_TURNED[turn]}; {hashes}")
-    return pa.array(words)
-
-
-_REASONS = _reasons()
-
-FINDER = Finder("duplicates", needs=needs, settings=Settings, find=find, columns=_COLUMNS)
+FINDER = Finder("duplicates", needs=needs, settings=Settings, find=find, columns=OWN_COLUMNS)

@@ -1,82 +1,127 @@
-"""Groups of look-alikes of bounded diameter: one best image, and others that each look like that one."""
+"""Groups of bounded diameter: one best image, and others that were each compared with that very one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.core.hashes import phash_turns
-from tintype.finders.chance import Reach
-from tintype.finders.hamming import near_pairs, run_edges
-from tintype.finders.sets import Rows, Sets
+from tintype.finders.hamming import run_edges
+from tintype.finders.sets import Rows
 
-PAIRS_EACH = 32  # pairs with better images that an image is listed with, at most
+Compare = Callable[[Rows, Rows], NDArray[np.bool_]]
+"""(keepers, others) → which of these pairs belong together; asked for each pair once at most."""
 
-# How far the same picture may be apart in 8-bit levels, in another size or compression: the mean hardly moves,
-# the ends of the histogram do. Measured; see decisions/0012-duplicate-search.md.
-_TOLERANCES = np.array([3, 20, 6, 20], np.int16)  # brightness, luma_p05, luma_p50, luma_p95
+_ROUNDS = 64  # groups that one component is parted into outward; the rest of it by known pairs alone
 
 
-@dataclass(frozen=True)
-class LookAlikes:
-    """What looks alike among n images that are numbered from the best on.
+def stars(count: int, first: Rows, second: Rows, together: Compare, apart: Iterable[tuple[int, int]] = ()) -> Rows:
+    """The keeper of each of `count` nodes, itself for those that are alone; nodes are numbered from the best on.
 
-    Image i belongs to the group of `keeper[i]` ≤ i, which is i itself for the best of a group; the two were
-    compared, so no two of a group are further apart than twice the distance allowed. `first` < `second` are all
-    pairs found, by second, then first; of an image at most PAIRS_EACH with better ones, and of many images of equal
-    hashes only those of their best.
+    The edges `first` < `second` are pairs known to belong together. Of each component the best node is a keeper.
+    What has an edge with it joins it; then what has an edge with one that joined is compared with the keeper, and so
+    on outward. Those that are left form groups among themselves in the same way. Nobody joins by hearsay, so no two
+    of a group are further apart than twice what the comparison allows, and a chain costs no more comparisons than it
+    has edges. Nodes that are `apart` are never in one group.
     """
-
-    keeper: Rows  # (n,)
-    first: Rows  # (m,)
-    second: Rows  # (m,)
-
-
-def look_alikes(phash: NDArray[np.uint64], tones: NDArray[np.int16], reach: Reach) -> LookAlikes:
-    """Compare n images by pHash (n,) in all eight turns, and by their tones (n, 4) in levels, -1 where not known.
-
-    Two look alike where their hashes differ in at most `reach.alone` bits, or in at most `reach.toned` and their
-    tones agree. Images with the same hash and tones are compared as one.
-    """
-    if not len(phash):
-        return LookAlikes(*np.empty((3, 0), np.int64))
-    sets = Sets.of_equals(phash_turns(phash).min(axis=1), *tones.T)
-    levels = tones[sets.first]
-
-    def accept(first: Rows, second: Rows, distance: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        return (distance <= reach.alone) | tones_agree(levels[first], levels[second])
-
-    near = near_pairs(phash[sets.first], max(reach.alone, reach.toned), phash_turns, accept, PAIRS_EACH)
-    keeper = _keepers(len(levels), near.first, near.second, near.distance)
-    first, second = sets.between(near.first, near.second)
-    before, after = sets.within(PAIRS_EACH)
-    pairs = _sorted_once(np.concatenate([first, before]), np.concatenate([second, after]), len(phash))
-    return LookAlikes(sets.first[keeper][sets.of], *pairs)
-
-
-def tones_agree(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Which pairs of (n, 4) tones may be those of one picture; unknown ones agree with nothing."""
-    known = (a[:, 0] >= 0) & (b[:, 0] >= 0)
-    return np.asarray(known & (np.abs(a - b) <= _TOLERANCES).all(axis=1))
-
-
-def _keepers(count: int, first: Rows, second: Rows, distance: NDArray[np.uint8]) -> Rows:
-    """For each node the keeper it belongs to: the nearest keeper among its better neighbors, or itself.
-
-    Pairs come sorted by second. Going from the best node on, every better neighbor has been decided.
-    """
+    nodes, ends = np.unique(np.concatenate([first, second]), return_inverse=True)
+    place = {int(node): at for at, node in enumerate(nodes)} if apart else {}
+    foes = _foes((place[a], place[b]) for a, b in apart if a in place and b in place)
+    half = len(first)
+    among = _parted(len(nodes), ends[:half], ends[half:], lambda a, b: together(nodes[a], nodes[b]), foes)
     keeper = np.arange(count)
-    for start, end in pairwise(run_edges(second).tolist()):
-        better = first[start:end]
-        keeping = np.flatnonzero(keeper[better] == better)
-        if len(keeping):
-            keeper[second[start]] = better[keeping[np.argmin(distance[start:end][keeping])]]
+    keeper[nodes] = nodes[among]
     return keeper
 
 
-def _sorted_once(a: Rows, b: Rows, count: int) -> tuple[Rows, Rows]:
-    code = np.unique(np.maximum(a, b) * count + np.minimum(a, b))
-    return code % count, code // count
+def _parted(count: int, first: Rows, second: Rows, together: Compare, foes: Mapping[int, set[int]]) -> Rows:
+    keeper = np.arange(count)
+    for _ in range(_ROUNDS):
+        if not len(first):
+            return keeper
+        head = components(count, first, second)
+        _gather(keeper, head, first, second, together, foes)
+        left = np.ones(count, np.bool_)
+        left[keeper != np.arange(count)] = False
+        left[head[first]] = False
+        among = left[first] & left[second]
+        first, second = first[among], second[among]
+    return _by_pairs(keeper, first, second, foes)
+
+
+def components(count: int, first: Rows, second: Rows) -> Rows:
+    """For each of `count` nodes the least node that it hangs together with over these edges."""
+    least = np.arange(count)
+    while True:
+        low = np.minimum(least[first], least[second])
+        grown = least.copy()
+        for end in (first, second, least[first], least[second]):
+            np.minimum.at(grown, end, low)
+        grown = grown[grown]
+        if np.array_equal(grown, least):
+            return least
+        least = grown
+
+
+def _gather(
+    keeper: Rows, head: Rows, first: Rows, second: Rows, together: Compare, foes: Mapping[int, set[int]]
+) -> None:
+    """Let the nodes of each component join its head, outward from it."""
+    source, target = np.concatenate([first, second]), np.concatenate([second, first])
+    reached = np.zeros(len(keeper), np.bool_)  # joined in the step before
+    reached[head[source]] = True
+    asked = reached.copy()
+    while True:
+        near = np.unique(target[reached[source] & ~asked[target]])
+        if not len(near):
+            return
+        asked[near] = True
+        direct = np.zeros(len(keeper), np.bool_)
+        direct[target[source == head[target]]] = True
+        joins = direct[near]
+        joins[~joins] = together(head[near[~joins]], near[~joins])
+        near = near[joins]
+        if foes:
+            near = _welcomed(keeper, head, near, foes)
+        keeper[near] = head[near]
+        reached[:] = False
+        reached[near] = True
+
+
+def _by_pairs(keeper: Rows, first: Rows, second: Rows, foes: Mapping[int, set[int]]) -> Rows:
+    """Each of the rest joins the best keeper among those that it has an edge with."""
+    order = np.lexsort((first, second))
+    first, second = first[order], second[order]
+    for start, end in pairwise(run_edges(second).tolist()):
+        node = int(second[start])
+        for better in first[start:end].tolist():
+            if keeper[better] == better and _welcome(keeper, better, node, foes):
+                keeper[node] = better
+                break
+    return keeper
+
+
+def _foes(apart: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    foes: dict[int, set[int]] = {}
+    for a, b in apart:
+        foes.setdefault(a, set()).add(b)
+        foes.setdefault(b, set()).add(a)
+    return foes
+
+
+def _welcomed(keeper: Rows, head: Rows, near: Rows, foes: Mapping[int, set[int]]) -> Rows:
+    """Those that may join, in their order: each is noted before the next one is asked."""
+    kept = []
+    for node in near.tolist():
+        if _welcome(keeper, int(head[node]), node, foes):
+            keeper[node] = head[node]
+            kept.append(node)
+    return np.array(kept, np.int64)
+
+
+def _welcome(keeper: Rows, head: int, node: int, foes: Mapping[int, set[int]]) -> bool:
+    """Whether the group holds none that the node is apart from."""
+    against = foes.get(node)
+    return not against or not any(keeper[foe] == head for foe in against)

@@ -16,12 +16,13 @@ from tintype.finders.base import ColumnStreams
 COLUMNS = (
     "uri", "digest", "status", "size_bytes", "modified_at", "width", "height", "_inode", "_offset",
     "quality", "taken_at", "camera_make", "camera_model", "gps_latitude", "phash", "brightness", "luma_p05",
-    "luma_p50", "luma_p95",
+    "luma_p50", "luma_p95", "entropy", "sharpness",
 )  # fmt: skip
 
 METADATA = ("time taken", "camera", "place")
 """What counts as metadata, as bits 0, 1 and 2 of `Places.metadata`."""
 
+_ROW, _REMEMBERED = "_row", "_remembered"
 _NO_TIME = np.iinfo(np.int64).max
 _YEARS_1_TO_9999 = (-62_135_596_800, 253_402_300_799)  # in seconds since 1970; what can be written as a date
 
@@ -32,6 +33,8 @@ _QUALITY_STEPS = 20  # a finer difference says nothing about which copy is the b
 @dataclass(frozen=True)
 class Places:
     """Files that hold bytes, each once however many names it has, best first.
+
+    Those of a remembered collection come before all others: what is remembered is kept.
 
     Best is: most pixels, then quality (in steps of 0.05), then most kinds of metadata, then age (the second it was
     taken in, else modified), then uri. `subject[i]` numbers the digests by their best file: subject 0 has the best.
@@ -50,14 +53,20 @@ class Places:
     modified: NDArray[np.int64]  # (n,) seconds since 1970, UTC
     phash: pa.Array  # (n,) uint64; null where there is none, or the image is not ok
     tones: NDArray[np.int16]  # (n, 4) brightness and luma_p05, p50, p95 in levels 0 to 255; -1 where not known
+    measures: NDArray[np.float64]  # (n, 2) entropy and sharpness; -1 where not known
+    ok: NDArray[np.bool_]  # (n,) the image was decoded
+    row: NDArray[np.int64]  # (n,) number in the stream of its collection
+    remembered: NDArray[np.bool_]  # (n,) of the second collection
 
     def __len__(self) -> int:
         return len(self.subject)
 
 
-def read_places(columns: ColumnStreams) -> Places:
+def read_places(columns: ColumnStreams, against: ColumnStreams | None = None) -> Places:
     """All files whose bytes were read and are not empty. An empty file holds no picture, so it is no copy either."""
-    table = _table(columns)
+    table = _table(columns, False)
+    if against is not None:
+        table = pa.concat_tables([table, _table(against, True)], promote_options="permissive")
     order, uri_rank = _best_first(table)
     table = table.take(pa.array(order))
     digests = table["digest"].combine_chunks().dictionary_encode()  # numbers by first occurrence, which is the best
@@ -79,6 +88,10 @@ def read_places(columns: ColumnStreams) -> Places:
         modified=_seconds(table["modified_at"]),
         phash=pc.if_else(ok, table["phash"], pa.scalar(None, pa.uint64())).combine_chunks(),
         tones=_tones(table),
+        measures=np.stack([_floats(table["entropy"]), _floats(table["sharpness"])], axis=1),
+        ok=np.asarray(ok.combine_chunks().to_numpy(zero_copy_only=False), np.bool_),
+        row=table[_ROW].to_numpy(),
+        remembered=np.asarray(table[_REMEMBERED].to_numpy(), np.bool_),
     )
 
 
@@ -98,16 +111,20 @@ def why_best(places: Places, best: int, others: Sequence[int]) -> str:
     return "equal in size, quality, metadata and age; first by name"
 
 
-def _table(columns: ColumnStreams) -> pa.Table:
+def _table(columns: ColumnStreams, remembered: bool) -> pa.Table:
     types = {"uri": pa.string(), "taken_at": pa.timestamp("us"), "phash": pa.uint64()}
-    parts = []
+    parts, passed = [], 0
     for batch in columns.batches(COLUMNS):
         usable = pc.and_(pc.is_valid(batch["digest"]), pc.fill_null(pc.not_equal(batch["size_bytes"], 0), True))
-        kept = batch.filter(usable)
-        parts.append(pa.table({name: kept[name].cast(types.get(name, kept[name].type)) for name in COLUMNS}))
+        rows = pa.array(np.arange(passed, passed + batch.num_rows))
+        passed += batch.num_rows
+        kept = batch.append_column(_ROW, rows).filter(usable)
+        parts.append(pa.table({name: kept[name].cast(types.get(name, kept[name].type)) for name in (*COLUMNS, _ROW)}))
     if not parts:
-        return pa.table({name: pa.nulls(0, types.get(name, pa.null())) for name in COLUMNS})
-    return pa.concat_tables(parts, promote_options="default")
+        nothing = {name: pa.nulls(0, types.get(name, pa.null())) for name in COLUMNS}
+        parts = [pa.table({**nothing, _ROW: pa.nulls(0, pa.int64())})]
+    table = pa.concat_tables(parts, promote_options="default")
+    return table.append_column(_REMEMBERED, pa.array(np.full(table.num_rows, remembered)))
 
 
 def _best_first(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -119,7 +136,8 @@ def _best_first(table: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     taken, modified = _seconds(table["taken_at"]), _seconds(table["modified_at"])
     age = np.where(taken == _NO_TIME, modified, taken)
     kinds = np.bitwise_count(_metadata(table)).astype(np.int64)
-    return np.lexsort((uri_rank, modified, age, -kinds, -_quality(table), -pixels)), uri_rank
+    new = ~np.asarray(table[_REMEMBERED].to_numpy(), np.bool_)
+    return np.lexsort((uri_rank, modified, age, -kinds, -_quality(table), -pixels, new)), uri_rank
 
 
 def _each_file_once(table: pa.Table, subject: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -130,9 +148,10 @@ def _each_file_once(table: pa.Table, subject: NDArray[np.int64]) -> NDArray[np.b
     inode of 0 or null says nothing (object stores have none).
     """
     offset = _integers(table["_offset"], -1)
+    side = np.asarray(table[_REMEMBERED].to_numpy(), np.int64)
     inode, modified = _integers(table["_inode"], 0), _integers(table["modified_at"], 0)
-    order = np.lexsort((np.arange(len(subject)), offset, inode, modified, subject))
-    keys = np.stack([subject, modified, inode, offset])[:, order]
+    order = np.lexsort((np.arange(len(subject)), side, offset, inode, modified, subject))
+    keys = np.stack([subject, modified, inode, offset, side])[:, order]
     again = np.zeros(len(subject), np.bool_)
     again[1:] = (keys[:, 1:] == keys[:, :-1]).all(axis=0) & (keys[2, 1:] != 0)
     once = np.ones(len(subject), np.bool_)

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tintype.core.errors import UsageError
+from tintype.core.names import shown
 from tintype.finders.base import ColumnStreams
 
 
@@ -32,10 +34,14 @@ class Subjects:
 
 
 def read_subjects(columns: ColumnStreams, vectors: str, others: Sequence[str] = ()) -> Subjects:
-    """Read the column `vectors` (fixed-size lists of floats) of each distinct image, scaled to unit length."""
+    """Read the column `vectors` (fixed-size lists of floats) of each distinct image, scaled to unit length.
+
+    A column that was never computed leaves no subjects. Raises UsageError for one that holds no vectors.
+    """
     parts = []
     images = 0
     for batch in columns.batches(["digest", "uri", vectors, *others]):
+        _require_vectors(vectors, batch.schema.field(2).type)
         known = batch.filter(batch["digest"].is_valid())
         images += known.num_rows
         if known.num_rows:
@@ -54,6 +60,12 @@ def read_subjects(columns: ColumnStreams, vectors: str, others: Sequence[str] = 
     unit = (values[usable] / lengths[usable, None]).astype(np.float16)
     digest, uri = table["digest"].combine_chunks(), table["uri"].combine_chunks()
     return Subjects(digest, uri, unit, table.select(list(others)), images, int((~usable).sum()))
+
+
+def _require_vectors(name: str, kind: pa.DataType) -> None:
+    is_vector = pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)
+    if not is_vector and not pa.types.is_null(kind):
+        raise UsageError(f"column {shown(name)!r} holds no vectors but {kind}")
 
 
 def _matrix(column: pa.Array) -> NDArray[np.float32]:

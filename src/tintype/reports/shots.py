@@ -1,13 +1,16 @@
-"""From pictures to what the page shows of them: name, facts, and the number of the thumbnail."""
+"""From pictures to what the page shows of them: name, facts, and what is drawn over them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from tintype.core.names import shown
 from tintype.reports import words
-from tintype.reports.content import Bounds, Failure, Group, Issue, Member, Picture
+from tintype.reports.content import Neighbor, Picture
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,126 +23,50 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Badge:
+    """A word beside a picture; `tone` is a class of the style sheet."""
+
+    words: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shot:
     """One picture as the page shows it."""
 
     uri: str
     folder: str  # with its last slash; empty at the root
     name: str
-    facts: tuple[Fact, ...]
-    tint: str | None  # rrggbb
+    facts: tuple[Fact, ...] = ()
+    tint: str | None = None  # rrggbb
     kept: bool = False
-    relation: str | None = None
+    badges: tuple[Badge, ...] = ()
     score: float | None = None
     reason: str | None = None
-
-
-@dataclass(frozen=True)
-class GroupView:
-    """A duplicate group as the page shows it: the kept picture first."""
-
-    number: int
-    files: int
-    others_size: str | None  # None where no size is known
-    why: str
-    shots: tuple[Shot, ...]
-    left_out: int
+    marks: str = ""  # markup that is drawn over it
+    lies: str = ""  # how it is laid over the picture that it is compared with
 
 
 @dataclass
-class GroupsView:
-    """The groups that are shown, and the totals of all."""
+class Listed(Generic[T]):
+    """The items of a list that are shown, and how many there are in all."""
 
-    shown: list[GroupView] = field(default_factory=list)
-    groups: int = 0
-    others: int = 0  # members besides the kept ones
-    others_bytes: int = 0
-
-    @property
-    def left_out(self) -> int:
-        return self.groups - len(self.shown)
-
-
-@dataclass
-class KindView:
-    """The pictures of one kind of issue that are shown, and how many there are in all."""
-
-    name: str
-    shots: list[Shot] = field(default_factory=list)
-    total: int = 0
-
-    @property
-    def kind(self) -> words.Kind:
-        return words.kind(self.name)
-
-    @property
-    def left_out(self) -> int:
-        return self.total - len(self.shots)
-
-
-@dataclass
-class FailuresView:
-    """The failed files that are shown, and how many there are of each status."""
-
-    shown: list[Failure] = field(default_factory=list)
+    shown: list[T] = field(default_factory=list)
     total: int = 0
 
     @property
     def left_out(self) -> int:
         return self.total - len(self.shown)
 
-
-@dataclass
-class ProblemsView:
-    """The problems of the listing that are shown."""
-
-    shown: list[tuple[str, str]] = field(default_factory=list)
-    total: int = 0
-
-    @property
-    def left_out(self) -> int:
-        return self.total - len(self.shown)
-
-
-def view_groups(groups: Iterable[Group], bounds: Bounds) -> GroupsView:
-    view = GroupsView()
-    for group in groups:
-        others = [member for member in group.others if member.picture.uri != group.keep.uri]
-        view.groups += 1
-        view.others += len(others)
-        view.others_bytes += sum(member.picture.size_bytes or 0 for member in others)
-        if len(view.shown) < bounds.groups:
-            view.shown.append(_view_group(view.groups, group, others, bounds.members))
-    return view
-
-
-def view_issues(issues: Iterable[Issue], bounds: Bounds) -> list[KindView]:
-    """Kinds in the order in which they first occur."""
-    kinds: dict[str, KindView] = {}
-    for issue in issues:
-        view = kinds.setdefault(issue.kind, KindView(issue.kind))
-        view.total += 1
-        if len(view.shots) < bounds.issues:
-            view.shots.append(shot(issue.picture, score=issue.score, reason=issue.reason))
-    return list(kinds.values())
-
-
-def view_failures(failures: Iterable[Failure], bounds: Bounds) -> FailuresView:
-    view = FailuresView()
-    for failure in failures:
-        view.total += 1
-        if len(view.shown) < bounds.failures:
-            view.shown.append(failure)
-    return view
-
-
-def view_problems(problems: Iterable[tuple[str, str]], bounds: Bounds) -> ProblemsView:
-    view = ProblemsView()
-    for problem in problems:
-        view.total += 1
-        if len(view.shown) < bounds.problems:
-            view.shown.append(problem)
-    return view
+    @classmethod
+    def of(cls, items: Iterable[T], most: int) -> Listed[T]:
+        """Read all items and keep the first."""
+        listed = cls()
+        for item in items:
+            listed.total += 1
+            if len(listed.shown) < most:
+                listed.shown.append(item)
+        return listed
 
 
 def shot(
@@ -147,34 +74,58 @@ def shot(
     *,
     kept: bool = False,
     beside: Picture | None = None,
-    relation: str | None = None,
+    badges: Sequence[Badge] = (),
     score: float | None = None,
     reason: str | None = None,
+    more: Sequence[Fact] = (),
+    marks: str = "",
+    lies: str = "",
 ) -> Shot:
-    """What is shown of a picture; facts that differ from those of `beside` are marked."""
-    folder, slash, name = shown(picture.uri).rpartition("/")
+    """What is shown of a picture; facts that differ from those of `beside` are marked, and `more` facts follow."""
     theirs = {} if beside is None else dict(_facts(beside))
-    facts = tuple(Fact(what, text, what in theirs and theirs[what] != text) for what, text in _facts(picture))
-    tint = None if picture.mean_rgb is None else "".join(f"{channel & 255:02x}" for channel in picture.mean_rgb)
-    return Shot(picture.uri, folder + slash, name, facts, tint, kept, relation, score, reason)
-
-
-def _view_group(number: int, group: Group, others: list[Member], most: int) -> GroupView:
-    sizes = [member.picture.size_bytes for member in others if member.picture.size_bytes is not None]
-    shots = [shot(group.keep, kept=True), *(_copy(member, group.keep) for member in others[: most - 1])]
-    return GroupView(
-        number=number,
-        files=len(others) + 1,
-        others_size=words.size(sum(sizes)) if sizes else None,
-        why=group.why,
-        shots=tuple(shots),
-        left_out=len(others) + 1 - len(shots),
+    facts = [Fact(what, text, what in theirs and theirs[what] != text) for what, text in _facts(picture)]
+    folder, name = parted(picture.uri)
+    return Shot(
+        uri=picture.uri,
+        folder=folder,
+        name=name,
+        facts=(*facts, *more),
+        tint=_tint(picture),
+        kept=kept,
+        badges=tuple(badges),
+        score=score,
+        reason=reason,
+        marks=marks,
+        lies=lies,
     )
 
 
-def _copy(member: Member, kept: Picture) -> Shot:
-    relation = member.relation.replace("_", " ")
-    return shot(member.picture, beside=kept, relation=relation, score=member.score, reason=member.reason)
+def small(picture: Picture, badges: Sequence[Badge] = (), score: float | None = None) -> Shot:
+    """A picture beside others, without its facts."""
+    folder, name = parted(picture.uri)
+    return Shot(uri=picture.uri, folder=folder, name=name, tint=_tint(picture), badges=tuple(badges), score=score)
+
+
+def near(neighbors: Sequence[Neighbor], most: int, expected: str | None = None) -> tuple[Shot, ...]:
+    """The nearest neighbors with their labels; those with the `expected` one are marked."""
+    return tuple(
+        small(
+            one.picture,
+            () if one.label is None else (Badge(one.label, "good" if one.label == expected else ""),),
+            one.likeness,
+        )
+        for one in neighbors[:most]
+    )
+
+
+def parted(uri: str) -> tuple[str, str]:
+    """Folder with its last slash, and name, both safe to show."""
+    folder, slash, name = shown(uri).rpartition("/")
+    return folder + slash, name
+
+
+def _tint(picture: Picture) -> str | None:
+    return None if picture.mean_rgb is None else "".join(f"{channel & 255:02x}" for channel in picture.mean_rgb)
 
 
 def _facts(picture: Picture) -> Iterator[tuple[str, str]]:
@@ -188,8 +139,3 @@ def _facts(picture: Picture) -> Iterator[tuple[str, str]]:
         yield "Taken", words.moment(picture.taken_at)
     if picture.camera:
         yield "Camera", picture.camera
-
-
-def status_totals(status: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Statuses but ok that occur, in the order of the data dictionary."""
-    return [(name, number) for name, number in status.items() if name != "ok" and number]

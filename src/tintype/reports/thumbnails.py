@@ -18,10 +18,11 @@ _JPEG = b"\xff\xd8\xff"
 
 @dataclass
 class Album:
-    """Embedded thumbnails: `encoded[numbers[uri]]` is the base64 text of a JPEG."""
+    """Embedded thumbnails: `encoded[numbers[uri]]` is the base64 text of a JPEG. Equal ones are embedded once."""
 
     numbers: dict[str, int] = field(default_factory=dict)
     encoded: list[str] = field(default_factory=list)
+    uris: list[str] = field(default_factory=list)  # the first picture that each of them is of
     characters: int = 0
     missing: int = 0  # pictures that have no thumbnail
     left_out: int = 0  # pictures whose thumbnail did not fit, or was not asked for as nothing fits anymore
@@ -31,6 +32,7 @@ def collect(uris: Iterable[str], thumbnails: Thumbnails, max_characters: int) ->
     """Embed thumbnails in the order of `uris`, each once, until the next would go over `max_characters`."""
     album = Album()
     distinct = iter(dict.fromkeys(uris))
+    places: dict[bytes, int] = {}
     full = False
     while asked := list(islice(distinct, _ASKED_AT_ONCE)):
         if full:
@@ -42,19 +44,22 @@ def collect(uris: Iterable[str], thumbnails: Thumbnails, max_characters: int) ->
             if not data.startswith(_JPEG):
                 album.missing += 1
                 continue
-            full = full or album.characters + 4 * -(-len(data) // 3) > max_characters
-            if full:
-                album.left_out += 1
-            else:
-                _embed(album, uri, data)
+            if data not in places:
+                full = full or album.characters + 4 * -(-len(data) // 3) > max_characters
+                if full:
+                    album.left_out += 1
+                    continue
+                places[data] = _embed(album, uri, data)
+            album.numbers[uri] = places[data]
     return album
 
 
-def _embed(album: Album, uri: str, data: bytes) -> None:
+def _embed(album: Album, uri: str, data: bytes) -> int:
     text = b64encode(data).decode("ascii")
-    album.numbers[uri] = len(album.encoded)
     album.encoded.append(text)
+    album.uris.append(uri)
     album.characters += len(text)
+    return len(album.encoded) - 1
 
 
 def woven(*parts: tuple[Iterable[T], int]) -> Iterator[T]:

@@ -48,6 +48,22 @@ def share(part: int, whole: int) -> str:
     return f"{percent} %"
 
 
+ALL = 0.995
+"""From here on a measured share is all there is."""
+
+
+def part(measured: float) -> str:
+    """A measured share from 0 to 1: `all`, `37 %`, `< 1 %`."""
+    if measured >= ALL:
+        return "all"
+    return "< 1 %" if 0 < measured < 0.01 else f"{100 * max(measured, 0):.0f} %"
+
+
+def relations(relation: str) -> list[str]:
+    """The words of a relation that is a combination: `cropped + mirrored`."""
+    return [word.replace("_", " ") for word in relation.split(" + ")]
+
+
 def moment(taken_at: datetime) -> str:
     """`2008-05-30 15:56`."""
     return f"{taken_at.year:04d}-{taken_at:%m-%d %H:%M}"

@@ -74,7 +74,7 @@ class Layout:
     def parts(self) -> tuple[Path, ...]:
         """Everything that a scan may make in the place."""
         ledger = [self.place / f"{self.ledger.name}{end}" for end in ("", "-wal", "-shm")]
-        folders = (self.images, self.cache, self.objects, self.place / "findings")
+        folders = (self.images, self.cache, self.objects, self.place / "findings", self.place / "index")
         return (self.record, *ledger, self.lock, self.listing, *folders)
 
     def is_part(self, path: Path) -> bool:
@@ -93,6 +93,10 @@ class Layout:
 
     def findings(self, name: str) -> Path:
         return self.place / "findings" / f"{name}.lance"
+
+    def index(self, vectors: str) -> Path:
+        """The folder of what makes a column of vectors quick to search."""
+        return self.place / "index" / vectors
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,8 @@ def made_collection(count: int, seed: int = 0) -> pa.Table:
 
     Of each ten rows one has the bytes of the row before, one differs from it in two bits of its hash, and one is
     damaged. Has the columns of all rows, and of the stages quality, phash and colors those that tell most; and a
-    `descriptor` with five clusters, in which copies lie close together and one image in 25 lies by itself.
+    `descriptor` with five clusters, in which copies lie close together and one image in 25 lies by itself. Labels
+    name the cluster, but for one in 20, and one of two splits.
     """
     random = np.random.default_rng(seed)
     digests = [random.bytes(16) for _ in range(count)]
@@ -160,8 +161,21 @@ def made_collection(count: int, seed: int = 0) -> pa.Table:
             "phash": measured(hashes, pa.uint64()),
             "is_gray": measured(random.random(count) < 0.1, pa.bool_()),
             "descriptor": _made_descriptors(count, seed, ~ok),
+            "label_label": _made_labels(count, seed),
+            "label_split": pa.array(np.where(np.arange(count) % 4 == 3, "test", "train")),
         }
     )
+
+
+def _made_clusters(count: int, seed: int) -> NDArray[np.int64]:
+    clusters: NDArray[np.int64] = np.random.default_rng([seed, 2]).integers(0, 5, count)
+    return clusters
+
+
+def _made_labels(count: int, seed: int) -> pa.Array:
+    """(count,) names of the clusters, for each 20th image that of another one."""
+    named = (_made_clusters(count, seed) + (np.arange(count) % 20 == 5)) % 5
+    return pa.array(["ant", "bee", "cat", "dog", "eel"]).take(pa.array(named))
 
 
 def _made_descriptors(count: int, seed: int, missing: NDArray[np.bool_]) -> pa.Array:
@@ -169,7 +183,7 @@ def _made_descriptors(count: int, seed: int, missing: NDArray[np.bool_]) -> pa.A
     width = 256
     random = np.random.default_rng([seed, 1])  # its own, so that the other columns stay what they are
     centers = random.standard_normal((5, width))
-    vectors = centers[random.integers(0, len(centers), count)] + 0.7 * random.standard_normal((count, width))
+    vectors = centers[_made_clusters(count, seed)] + 0.7 * random.standard_normal((count, width))
     strays = np.arange(count) % 25 == 7
     vectors[strays] = random.standard_normal((strays.sum(), width))
     for row in range(1, count):

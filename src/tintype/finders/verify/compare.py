@@ -1,0 +1,120 @@
+"""The verdict on one pair of pictures: a copy, another photo of one scene, or neither."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.finders.verify.alignment import Fit, fitted, turned
+from tintype.finders.verify.dense import Agreement, agreement
+from tintype.finders.verify.maps import TURN_MAPS, Map, applied, overlap
+from tintype.finders.verify.pictures import Picture
+from tintype.finders.verify.relation import changed
+
+VERSION = 1
+"""Of the verifier: verdicts of another one are not trusted."""
+
+UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
+"""Kinds of verdicts; UNSEEN where a picture could not be read."""
+
+VERDICT = np.dtype(
+    [
+        ("kind", "<i1"),
+        ("places", "<i2"),  # distinct places at which local features agree; 0 where none were needed
+        ("map", "<f4", (6,)),  # in shares of width and height, from the first picture to the second
+        ("agreement", "<f4"),  # share of the blocks of the overlap that agree
+        ("overlaps", "<f4", (2,)),
+        ("light", "<f4"),
+        ("luma", "<f4"),
+        ("tint", "<f4"),
+        ("chroma", "<f4", (2,)),
+        ("covered", "<f4"),
+        ("even", "<f4", (2,)),
+    ]
+)
+
+_LEAST_OVERLAP = 0.2  # of either picture
+_LEAST_BLOCKS = 12
+_MANY_BLOCKS, _RICH = 20, 0.12  # number of textured blocks, and their share of all that are covered
+_IN_PLACE, _EXACTLY = 0.04, 0.012  # of a side
+_ENOUGH_PLACES = 12
+_SURE = 0.8
+_SCENE_PLACES = 14
+_SCENE_SPREAD = 0.06
+
+
+def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> NDArray[np.void]:
+    """One VERDICT on two pictures. With a `guess`, how one lies on the other, only that is tried."""
+    verdict = np.zeros((), VERDICT)
+    if a is None or b is None:
+        verdict["kind"] = UNSEEN
+        return verdict
+    best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
+    if best is not None:
+        _describe(verdict, a, b, best, fit)
+    elif fit is not None and fit.places >= _SCENE_PLACES and fit.spread >= _SCENE_SPREAD:
+        verdict["kind"], verdict["places"] = SCENE, fit.places
+        verdict["map"], verdict["overlaps"] = fit.map.ravel(), overlap(fit.map)
+    return verdict
+
+
+def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
+    """The agreement that makes them copies, if any, and the fit of local features with the most places."""
+    tried = []
+    for guess in turned(a, b):
+        found = agreement(a, b, guess)
+        if found is not None and found.coarse.share >= _SURE and (sure := _accepted(found, None)):
+            return sure, None
+        tried.append(found)
+    best: Fit | None = None
+    for mirrored in (False, True):
+        fit = fitted(a, b, mirrored)
+        if fit is None:
+            continue
+        if accepted := _accepted(agreement(a, b, fit.map), fit):
+            return accepted, fit
+        if best is None or fit.places > best.places:
+            best = fit
+        if fit.places >= 2 * _SCENE_PLACES and fit.spread >= _SCENE_SPREAD:
+            break  # this is the way they lie on each other
+    for found in tried:
+        if accepted := _accepted(found, None):
+            return accepted, None
+    return None, best
+
+
+def _accepted(found: Agreement | None, fit: Fit | None) -> Agreement | None:
+    """The agreement, where it is that of copies; the bounds were measured (decisions/0020-verified-duplicates.md)."""
+    if found is None or max(found.overlaps) < _LEAST_OVERLAP or found.coarse.count < _LEAST_BLOCKS:
+        return None
+    coarse, fine = found.coarse, found.fine
+    places = fit.places if fit is not None else 0
+    off = _off_whole(found.map)
+    few = coarse.count < max(_MANY_BLOCKS, _RICH * int(coarse.covered.sum()))
+    if few and off > _IN_PLACE and places < _ENOUGH_PLACES:
+        return None  # outlines of small things in front of nothing agree easily, if they may be moved about
+    good = (
+        coarse.share >= 0.8
+        or (coarse.share >= 0.7 and fine.share >= 0.5)
+        or (coarse.share >= 0.55 and fine.share >= 0.6)
+        or (fine.share >= 0.5 and fine.firmness >= 0.93)
+        or (coarse.share >= 0.62 and coarse.contrary <= 0.2 and off <= _EXACTLY)
+    )
+    return found if good else None
+
+
+def _off_whole(shares: Map) -> float:
+    """How far the corners of the one lie from those of the other in the nearest flip or turn, in shares of a side."""
+    corners = np.array([[0.0, 0], [1, 0], [0, 1]])
+    off = applied(shares, corners) - np.stack([applied(turn, corners) for turn in TURN_MAPS])
+    return float(np.abs(off).max(axis=(1, 2)).min())
+
+
+def _describe(verdict: NDArray[np.void], a: Picture, b: Picture, found: Agreement, fit: Fit | None) -> None:
+    verdict["kind"] = COPY
+    verdict["places"] = fit.places if fit is not None else 0
+    verdict["map"], verdict["overlaps"] = found.map.ravel(), found.overlaps
+    verdict["agreement"] = max(found.coarse.share, found.fine.share)
+    change = changed(a, b, found.map)
+    verdict["light"], verdict["luma"], verdict["tint"] = change.light, change.luma, change.tint
+    verdict["chroma"], verdict["covered"], verdict["even"] = change.chroma, change.covered, change.even

@@ -1,0 +1,121 @@
+"""A thumbnail made ready for comparing: in gray at three sizes, its colors, and the local features it is aligned by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE_PX = 320
+"""Longer side that thumbnails are compared at; smaller ones are enlarged, so that features of both have one scale."""
+
+SQUARE_PX = 32
+
+_FEATURES = 400
+_BLUR_PX = 1.0  # at every level: compression and pixel grids differ between copies
+_SHADING_PX = 21  # slower changes are light and shadow, which photos of different things share
+_GRADIENT = 1 / 8  # of OpenCV's Sobel, to be in levels a pixel
+
+
+@dataclass(frozen=True)
+class Features:
+    """Local features (ORB: Rublee et al., "ORB: an efficient alternative to SIFT or SURF", 2011)."""
+
+    points: NDArray[np.float64]  # (n, 2) x and y in px of the gray picture
+    bits: NDArray[np.uint64]  # (n, 4) binary descriptors
+
+
+@dataclass(frozen=True)
+class Level:
+    """The picture in gray at one size, smoothed, with what is read off it again and again."""
+
+    gray: NDArray[np.float32]  # (h, w)
+
+    @cached_property
+    def across(self) -> NDArray[np.float32]:
+        """Change of gray a pixel to the right."""
+        return np.asarray(cv2.Sobel(self.gray, cv2.CV_32F, 1, 0, scale=_GRADIENT))
+
+    @cached_property
+    def down(self) -> NDArray[np.float32]:
+        return np.asarray(cv2.Sobel(self.gray, cv2.CV_32F, 0, 1, scale=_GRADIENT))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.gray.shape[1], self.gray.shape[0]
+
+
+class Picture:
+    """One image's thumbnail; what costs is worked out when it is first asked for."""
+
+    def __init__(self, bgr: NDArray[np.uint8]) -> None:
+        height, width = bgr.shape[:2]
+        scale = SIDE_PX / max(height, width)
+        size = (max(16, round(width * scale)), max(16, round(height * scale)))
+        self.gray: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)  # (h, w)
+        if size != (width, height):
+            self.gray = cv2.resize(self.gray, size, interpolation=cv2.INTER_LINEAR)
+        self._bgr = bgr
+        self._levels: dict[int, Level] = {}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px of `gray`."""
+        return self.gray.shape[1], self.gray.shape[0]
+
+    @cached_property
+    def color(self) -> NDArray[np.float32]:
+        """(h, w, 3) luma and chroma (YCrCb) in levels, of the size of level 1."""
+        small = cv2.resize(self._bgr, self.level(1).size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.float32)
+
+    def level(self, step: int) -> Level:
+        """At full size (0), half (1) or a quarter (2)."""
+        if step not in self._levels:
+            self._levels[step] = self._level(step)
+        return self._levels[step]
+
+    @cached_property
+    def square(self) -> NDArray[np.float32]:
+        """(32 · 32,) the picture squeezed to a square, of mean 0 and length 1; zero where it is even."""
+        square = cv2.resize(self.gray, (SQUARE_PX, SQUARE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+        square -= square.mean()
+        length = float(np.linalg.norm(square))
+        return np.asarray(square / length if length > SQUARE_PX else square * 0, np.float32).ravel()
+
+    @cached_property
+    def features(self) -> Features:
+        return _features(self.gray)
+
+    @cached_property
+    def mirrored_features(self) -> Features:
+        """Features of the mirror image, at their places in this one."""
+        found = _features(np.ascontiguousarray(self.gray[:, ::-1]))
+        return Features(found.points * (-1, 1) + (self.size[0] - 1, 0), found.bits)
+
+    def _level(self, step: int) -> Level:
+        width, height = self.size
+        gray = self.gray
+        if step:
+            gray = cv2.resize(gray, (max(8, width >> step), max(8, height >> step)), interpolation=cv2.INTER_AREA)
+        wide = gray.astype(np.float32)
+        return Level(cv2.GaussianBlur(wide, (0, 0), _BLUR_PX) - cv2.stackBlur(wide, (_SHADING_PX, _SHADING_PX)))
+
+
+def decoded(thumbnail: bytes | None) -> Picture | None:
+    """The picture of a stored thumbnail; None where there is none, or it cannot be read."""
+    if not thumbnail:
+        return None
+    bgr = cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_COLOR)
+    return None if bgr is None else Picture(np.asarray(bgr, np.uint8))
+
+
+def _features(gray: NDArray[np.uint8]) -> Features:
+    finder = cv2.ORB.create(nfeatures=_FEATURES, scaleFactor=1.3, nlevels=6, edgeThreshold=12, fastThreshold=10)
+    points, bits = finder.detectAndCompute(gray, None)
+    if bits is None:
+        return Features(np.empty((0, 2)), np.empty((0, 4), np.uint64))
+    return Features(np.array(cv2.KeyPoint.convert(points), np.float64), np.asarray(bits).view(np.uint64))

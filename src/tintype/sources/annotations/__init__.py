@@ -1,0 +1,1 @@
+"""Readers of annotations: whatever the format, they give boxes as one table."""
