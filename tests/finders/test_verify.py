@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from finder_makers import photos
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tintype.core.hashes import TURNS
@@ -171,3 +171,14 @@ def test_a_long_chain_ends():
     nodes = np.arange(3_000)
     keeper = stars(3_000, nodes[:-1], nodes[1:], lambda a, b: b - a < 3)
     assert (nodes - keeper).max() <= 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*[st.integers(1, 330)] * 4), st.integers(0, 3))
+def test_pictures_of_any_shape_can_be_compared(sides: tuple[int, int, int, int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    grain = [random.integers(0, 256, (*size, 3), np.uint8) for size in (sides[:2], sides[2:])]
+    one, other = (Picture(cv2.GaussianBlur(picture, (0, 0), 2) if seed else picture) for picture in grain)
+    for a, b in ((one, other), (one, one)):
+        assert compare(a, b)["kind"] in (UNLIKE, COPY, SCENE)
+    assert one.color.shape[:2] == one.level(1).gray.shape

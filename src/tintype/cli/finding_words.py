@@ -10,6 +10,7 @@ from tintype.cli.words import counted, title
 
 Document = Mapping[str, Any]
 
+LIKELY = 0.5  # score from which on a label is called likely wrong; --json lists what is less sure too
 MOST_ROWS = 50  # of a list on a terminal; --json has all
 
 
@@ -103,6 +104,9 @@ def cluster_blocks(document: Document) -> Iterator[Block]:
 def leak_blocks(document: Document) -> Iterator[Block]:
     """How many images leak between which splits, then each with its counterpart."""
     found = document["leaks"]
+    if not document["splits"]:
+        yield Line("No splits found: no label says which image is of which. Name one with --by, or --by folder.")
+        return
     yield counted("splits", document["splits"])
     if not found:
         yield Line("No leaks found.")
@@ -118,13 +122,15 @@ def leak_blocks(document: Document) -> Iterator[Block]:
 
 def label_blocks(document: Document) -> Iterator[Block]:
     """Images whose label is likely wrong, then the classes that overlap."""
-    found = document["suspects"]
+    found = [one for one in document["suspects"] if one["score"] >= LIKELY]
     if found:
         yield from _listed(
             f"Labels that are likely wrong ({len(found):,})", found, ("uri", "given", "suggested", "score", "reason")
         )
     else:
         yield Line("No label looks wrong.")
+    if few := document["not_judged"]:
+        yield Line(f"Of too few images to judge: {', '.join(few[:20])}{', …' * (len(few) > 20)}")
     if overlaps := document["overlaps"]:
         yield from _listed("Classes that overlap", overlaps, tuple(overlaps[0]))
 
@@ -134,8 +140,10 @@ def selection_blocks(document: Document) -> Iterator[Block]:
     selected = document["selected"]
     rows = [(one["uri"], one["reason"]) for one in selected]
     yield Table(f"Selected ({len(selected):,})", ("", ""), rows)
-    if any(document["left_out"].values()):
-        yield counted("left out", document["left_out"])
+    if left_out := {name: count for name, count in document["left_out"].items() if count}:
+        yield counted("left out", left_out)
+    if document["remark"]:
+        yield Line(document["remark"])
 
 
 def map_blocks(document: Document) -> Iterator[Block]:

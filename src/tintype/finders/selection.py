@@ -20,6 +20,7 @@ from tintype.finders.facts import telling, told
 from tintype.finders.given_labels import read_given
 from tintype.finders.near_copies import stand_ins
 from tintype.finders.subjects import Subjects, read_subjects
+from tintype.index.vectors import distinct
 
 SELECTED = "selected"
 
@@ -138,7 +139,8 @@ def _pool(inputs: Inputs, settings: Settings, subjects: Subjects) -> _Pool:
         stands = everyone
     else:
         neighbors = inputs.neighbors(subjects.digest, subjects.vectors, _NEIGHBORS)
-        stands = stand_ins(neighbors, settings.near_copies_at, _rank(subjects, group < 0))
+        _, equal = distinct(subjects.vectors)
+        stands = stand_ins(neighbors, settings.near_copies_at, _rank(subjects, group < 0), equal)
     kept = np.flatnonzero((stands == everyone) & (group >= 0))
     labeled = group[stands] >= 0
     images = np.bincount(stands[labeled], files[labeled], minlength=len(subjects)).astype(np.int64)

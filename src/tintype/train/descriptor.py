@@ -38,7 +38,7 @@ class Recipe:
     side_px: int = 128
     dimension: int = 256
     ridge: float = 0.1
-    emphasis: float = 0.25
+    emphasis: float = 0.15
     made: int = 1500  # pictures made by program, beside the photos
     made_seed: int = 7
     edits: int = 8  # of each picture

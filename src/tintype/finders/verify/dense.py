@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.finders.verify.maps import Map, composed, in_pixels, in_shares, inverted, overlap
-from tintype.finders.verify.pictures import Level, Picture
+from tintype.finders.verify.pictures import BLOCK_PX, Level, Picture
 
-BLOCK_PX = 10
 _OUTSIDE = -1e4
 _LEAST_OVERLAP = 0.05
 _HOPELESS = 0.3

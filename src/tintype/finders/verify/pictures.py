@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 SIDE_PX = 320
 """Longer side that thumbnails are compared at; smaller ones are enlarged, so that features of both have one scale."""
 
+BLOCK_PX = 10
+"""Side of the blocks that are compared; no level of a picture is narrower or lower than one."""
+
 SQUARE_PX = 32
 
 _FEATURES = 400
@@ -100,7 +103,7 @@ class Picture:
         width, height = self.size
         gray = self.gray
         if step:
-            gray = cv2.resize(gray, (max(8, width >> step), max(8, height >> step)), interpolation=cv2.INTER_AREA)
+            gray = cv2.resize(gray, (max(BLOCK_PX, width >> step), max(BLOCK_PX, height >> step)), interpolation=cv2.INTER_AREA)
         wide = gray.astype(np.float32)
         return Level(cv2.GaussianBlur(wide, (0, 0), _BLUR_PX) - cv2.stackBlur(wide, (_SHADING_PX, _SHADING_PX)))
 
