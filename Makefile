@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := .work/demo
+DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench faults clean
+.PHONY: help demo test check format docs bench faults descriptor clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,6 +46,11 @@ bench: $(READY) ## run the benchmarks against their peers; figures go to benchma
 
 faults: $(READY) ## kill scans at random moments, 50 times, and compare the collections
 	TINTYPE_KILLS=50 $(BIN)/python -m pytest tests/faults
+
+descriptor: ## make the built-in descriptor anew from the test data, in an environment of its own with torch
+	$(PYTHON) -m venv .peers/torch
+	.peers/torch/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	.peers/torch/bin/python -m tintype.train.descriptor --data $(DATA) --output .work/descriptor
 
 clean: ## remove what was made
 	rm -rf $(VENV) .work .peers build dist

@@ -88,7 +88,7 @@ def _figures(name: str, vectors: NDArray[np.float16], true: Numbers, seeds: int)
             "",
             best_mean,
             "at least",
-            detail=f"{seeds} seeds, {spread(ours)}",
+            detail=f"{seeds} seed{'s' * (seeds > 1)}, {spread(ours)}",
         ),
         Figure(f"average precision of {peer}, {about}", statistics.mean(plain), "", detail=_AS_IT_COMES),
         Figure(f"average precision of {peer} at its best, {about}", best_mean, "", detail=best),

@@ -20,6 +20,7 @@ PLUGIN_KINDS = ("stages", "sources", "finders", "backends", "exports")
 LOW_DISK_BYTES = 1_000_000_000
 
 _ADDS = {
+    "train": "making the built-in descriptor anew",
     "raw": "camera raw photos (CR2, NEF, ARW, DNG, …)",
     "jxl": "JPEG XL",
     "testing": "contract suites and makers for plug-ins' tests",

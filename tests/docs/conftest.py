@@ -26,6 +26,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     for sample in (*samples, samples[0]):
         copy = home / "photos" / sample.name
         shutil.copy2(sample, copy if not copy.exists() else copy.with_stem("copy"))
+    shutil.copy2(samples[0], home / "photo.jpg")
     table = pq.read_table(data / "clothing-168" / "validation.parquet")
     rows = table.slice(0, SHARDS * IMAGES_PER_SHARD).to_pylist()
     (home / "shards").mkdir()

@@ -19,6 +19,15 @@ COMMANDS = {
     "info": ("info", "PLACE"),
     "duplicates": ("duplicates", "PLACE"),
     "issues": ("issues", "PLACE"),
+    "neighbors": ("neighbors", "PLACE", "--image", "originals/Casio_EX-S1.jpg"),
+    "outliers": ("outliers", "PLACE", "--set", "outliers.least_score=0"),
+    "clusters": ("clusters", "PLACE"),
+    "leaks": ("leaks", "PLACE", "--by", "folder"),
+    "labels": ("labels", "PLACE", "--label", "folder"),
+    "select": ("select", "PLACE", "-n", "3"),
+    "map": ("map", "PLACE"),
+    "decide": ("decide", "PLACE", "not-duplicate", "originals/Sanyo_SR6.jpg", "originals/Casio_EX-S1.jpg"),
+    "decisions": ("decisions", "PLACE"),
     "report": ("report", "PLACE", "-o", "report.html"),
     "trust": ("trust", "PLACE"),
     "config show": ("config", "show"),
@@ -32,6 +41,7 @@ COMMANDS = {
 OPEN = frozenset(
     [
         *("status", "formats", "years", "cameras.named", "shapes", "skipped", "versions", "time.stages"),
+        *("members", "splits", "images", "classes", "left_out"),
         *("settings[].value", "settings[].default"),
     ]
 )

@@ -91,8 +91,9 @@ def test_findings_and_image_columns_of_tables_are_described():
     page = (DOCS / "collection-format.md").read_text()
     for name in FINDINGS.names:
         assert f"`{name}`" in page
-    for field in finders.finder("duplicates").columns:
-        assert f"`{field.name}`" in page
+    for finder in finders.names():
+        for field in finders.finder(finder).columns:
+            assert f"`{field.name}`" in page, (finder, field.name)
     for name in IMAGE_NAMES:
         assert f"`{name}`" in (DOCS / "sources.md").read_text()
 

@@ -75,7 +75,7 @@ def lower_features(layers: Sequence[Layer], squares: NDArray[np.uint8], batch: i
     parts = []
     with torch.inference_mode():
         for start in range(0, len(squares), batch):
-            pixels = torch.from_numpy(squares[start : start + batch]).permute(0, 3, 1, 2).float()
+            pixels = torch.from_numpy(squares[start : start + batch].copy()).permute(0, 3, 1, 2).float()
             parts.append((network((pixels - MIDDLE_LEVEL) / MIDDLE_LEVEL) * _LEVELS).round().to(torch.uint8).numpy())
     return np.concatenate(parts)
 
