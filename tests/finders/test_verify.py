@@ -182,3 +182,22 @@ def test_pictures_of_any_shape_can_be_compared(sides: tuple[int, int, int, int],
     for a, b in ((one, other), (one, one)):
         assert compare(a, b)["kind"] in (UNLIKE, COPY, SCENE)
     assert one.color.shape[:2] == one.level(1).gray.shape
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_photo_of_a_print_seen_from_the_side_is_a_copy(mirrored: bool) -> None:
+    photo = photos(1)[0]
+    high, wide = photo.shape[:2]
+    corners = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
+    seen = np.array([[0.2, 0.15], [0.85, 0.05], [0.95, 0.9], [0.1, 0.8]], np.float32) * (wide, high)
+    table = np.full_like(photo, 90)
+    shot = cv2.warpPerspective(
+        photo, cv2.getPerspectiveTransform(corners, seen.astype(np.float32)), (wide, high),
+        dst=table, borderMode=cv2.BORDER_TRANSPARENT,
+    )  # fmt: skip
+    verdict = compare(Picture(photo), Picture(np.ascontiguousarray(shot[:, ::-1] if mirrored else shot)))
+    assert verdict["kind"] == COPY
+    center = applied(verdict["map"].reshape(2, 3).astype(float), np.array([[0.5, 0.5]]))[0]
+    expected = seen.mean(axis=0) / (wide, high)  # where a parallelogram nearest to the quadrangle has its middle
+    expected[0] = 1 - expected[0] if mirrored else expected[0]
+    assert np.abs(center - expected).max() < 0.01

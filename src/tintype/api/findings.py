@@ -36,7 +36,8 @@ def clusters(collection: Collection, config: Config | None = None) -> Clusters:
     Labels may be distinctive too, beside the columns that the setting `clusters.described_by` names.
     """
     known = settings_of(collection, config).get("clusters.described_by")
-    brought = [name for name in collection.schema.names if name.startswith("label_") and name not in (REST.name, *known)]
+    labels = (name for name in collection.schema.names if name.startswith("label_"))
+    brought = [name for name in labels if name not in (REST.name, *known)]
     return Clusters(_found(collection, "clusters", config, described_by=(*known, *brought)))
 
 

@@ -21,7 +21,8 @@ def made_vectors(count: int, dimensions: int = DIMENSIONS, seed: int = 0) -> NDA
     chosen = random.integers(0, len(centers), count)
     spread = random.uniform(0.05, 1, len(centers))[chosen]
     vectors = centers[chosen] + spread[:, None] * random.standard_normal((count, dimensions))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    made: NDArray[np.float16] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    return made
 
 
 def true_nearest(ids: NDArray[np.int64], vectors: NDArray[np.float16], queries: NDArray[np.float16], k: int) -> Hits:
@@ -132,10 +133,15 @@ class IndexContract:
     def test_a_damaged_file_is_said(self, filled: Index, tmp_path: Path, change: str) -> None:
         place = tmp_path / "index"
         filled.save(place)
-        content = bytearray(place.read_bytes())
-        if change == "flipped":
-            content[len(content) // 2] ^= 1
-        changed = {"cut": content[:-100], "emptied": b"", "longer": content + b"x", "text": b"no index " * 99}
+        content = place.read_bytes()
+        middle = len(content) // 2
+        changed = {
+            "cut": content[:-100],
+            "emptied": b"",
+            "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "longer": content + b"x",
+            "text": b"no index " * 99,
+        }
         place.write_bytes(changed.get(change, content))
         if change == "missing":
             place.unlink()

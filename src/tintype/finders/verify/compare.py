@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from tintype.finders.verify.alignment import Fit, fitted, turned
 from tintype.finders.verify.dense import Agreement, agreement
 from tintype.finders.verify.maps import TURN_MAPS, Map, applied, overlap
+from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import changed
 
-VERSION = 1
+VERSION = 2
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -33,13 +34,15 @@ VERDICT = np.dtype(
     ]
 )
 
-_LEAST_OVERLAP = 0.2  # of either picture
+_CONTAINED = 0.6  # share of the one that the other shows: two that share half are made of one and of other things
 _LEAST_BLOCKS = 12
 _MANY_BLOCKS, _RICH = 20, 0.12  # number of textured blocks, and their share of all that are covered
 _IN_PLACE, _EXACTLY = 0.04, 0.012  # of a side
 _ENOUGH_PLACES = 12
 _SURE = 0.8
 _SCENE_PLACES = 14
+_SIDE_PLACES = 8
+_SAME_PLACE = np.eye(2, 3)
 _SCENE_SPREAD = 0.06
 
 
@@ -52,10 +55,25 @@ def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> N
     best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
     if best is not None:
         _describe(verdict, a, b, best, fit)
+    elif fit is not None and fit.places >= _SIDE_PLACES and (seen := _from_the_side(a, b)) is not None:
+        flat, straight = seen
+        _describe(verdict, flat.first, flat.second, straight, fit)
+        verdict["map"], verdict["overlaps"] = flat.map.ravel(), overlap(flat.map)
     elif fit is not None and fit.places >= _SCENE_PLACES and fit.spread >= _SCENE_SPREAD:
         verdict["kind"], verdict["places"] = SCENE, fit.places
         verdict["map"], verdict["overlaps"] = fit.map.ravel(), overlap(fit.map)
     return verdict
+
+
+def _from_the_side(a: Picture, b: Picture) -> tuple[Straightened, Agreement] | None:
+    """The pictures as they lie flat, where one is a copy of the other seen from the side."""
+    for mirrored in (False, True):
+        flat = straightened(a, b, mirrored)
+        if flat is not None:
+            found = agreement(flat.first, flat.second, _SAME_PLACE)
+            if found is not None and found.coarse.count >= _MANY_BLOCKS and found.coarse.share >= _SURE:
+                return flat, found
+    return None
 
 
 def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
@@ -85,7 +103,7 @@ def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
 
 def _accepted(found: Agreement | None, fit: Fit | None) -> Agreement | None:
     """The agreement, where it is that of copies; the bounds were measured (decisions/0020-verified-duplicates.md)."""
-    if found is None or max(found.overlaps) < _LEAST_OVERLAP or found.coarse.count < _LEAST_BLOCKS:
+    if found is None or max(found.overlaps) < _CONTAINED or found.coarse.count < _LEAST_BLOCKS:
         return None
     coarse, fine = found.coarse, found.fine
     places = fit.places if fit is not None else 0

@@ -69,6 +69,13 @@ class Picture:
         """Width and height in px of `gray`."""
         return self.gray.shape[1], self.gray.shape[0]
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(h, w, 3) BGR of the size of `gray`."""
+        if self._bgr.shape[:2] == self.gray.shape:
+            return self._bgr
+        return np.asarray(cv2.resize(self._bgr, self.size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
     @cached_property
     def color(self) -> NDArray[np.float32]:
         """(h, w, 3) luma and chroma (YCrCb) in levels, of the size of level 1."""
@@ -103,7 +110,9 @@ class Picture:
         width, height = self.size
         gray = self.gray
         if step:
-            gray = cv2.resize(gray, (max(BLOCK_PX, width >> step), max(BLOCK_PX, height >> step)), interpolation=cv2.INTER_AREA)
+            gray = cv2.resize(
+                gray, (max(BLOCK_PX, width >> step), max(BLOCK_PX, height >> step)), interpolation=cv2.INTER_AREA
+            )
         wide = gray.astype(np.float32)
         return Level(cv2.GaussianBlur(wide, (0, 0), _BLUR_PX) - cv2.stackBlur(wide, (_SHADING_PX, _SHADING_PX)))
 
