@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from tintype.core.hashes import packed, phash_turns
-from tintype.finders.verify.hashes import tones_agree
 from tintype.finders.hamming import NearPairs, near_pairs
+from tintype.finders.verify.hashes import tones_agree
 from tintype.stages import phash, quality
 from tintype.stages.base import Batch
 from tintype.testing.stages import image_of
