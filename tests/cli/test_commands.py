@@ -248,6 +248,7 @@ def test_an_interrupted_scan_keeps_what_it_has_and_goes_on(tintype, environment,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     worker = only_child(process.pid)
     time.sleep(0.3)

@@ -193,6 +193,7 @@ def test_classes_that_overlap_are_told_with_counts_both_ways():
     answer, _ = suspects(table_of(vectors, NAMES[true]))
     assert {(one.one, one.other) for one in answer.overlaps} == {("ant", "bee"), ("bee", "ant")}
     assert all(one.share == one.images / 200 and one.images > 10 for one in answer.overlaps)
+    assert answer.overlaps[0].share >= answer.overlaps[1].share
     assert answer.to_json()["overlaps"][0].keys() == {"one", "other", "images", "share"}
 
 

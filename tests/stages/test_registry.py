@@ -90,7 +90,7 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
 
 
 def test_a_name_like_no_other_is_answered_with_all() -> None:
-    with pytest.raises(PluginError, match="colors, exif"):
+    with pytest.raises(PluginError, match="colors, descriptor, exif"):
         registry.stage("zzz")
 
 

@@ -119,7 +119,7 @@ class StoreColumns:
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         present = set(self.store.schema.names)
-        for batch in self.store.batches([name for name in names if name in present]):
+        for batch in self.store.batches([name for name in names if name in present] or ["uri"]):
             missing = pa.nulls(batch.num_rows)
             yield pa.RecordBatch.from_arrays(
                 [batch.column(name) if name in present else missing for name in names], names=list(names)
@@ -127,7 +127,7 @@ class StoreColumns:
 
     def take(self, rows: NDArray[np.int64], names: Sequence[str]) -> pa.Table:
         present = [name for name in names if name in self.store.schema.names]
-        found = self.store.take(rows, present)
+        found = self.store.take(rows, present or ["uri"])
         missing = pa.nulls(len(rows))
         return pa.table({name: found[name] if name in present else missing for name in names})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tintype.finders.label_evidence import Evidence
 from tintype.finders.probe import Floats, Rows
@@ -22,7 +23,7 @@ class Verdicts:
     suspicion: Floats  # (n,) probability that the label is wrong, 0 to 1; NaN where there is none
     suggested: Rows  # (n,)
     likelihood: Floats  # (n,) probability of the suggested class
-    confident: np.ndarray[tuple[int], np.dtype[np.bool_]]  # (n,)
+    confident: NDArray[np.bool_]  # (n,)
 
 
 def judge(evidence: Evidence, labels: Rows) -> Verdicts:

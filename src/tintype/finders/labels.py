@@ -34,7 +34,6 @@ _COLUMNS = (
     pa.field("given", pa.string()),  # the label that is doubted
     pa.field("suggested", pa.string()),  # the likeliest other one; null where nothing speaks for one
     pa.field("likelihood", pa.float32()),  # probability of the suggested one, 0 to 1
-    pa.field("confident", pa.bool_()),  # counts as one of the suggested class in the confident joint
 )
 
 
@@ -47,7 +46,7 @@ class Settings:
     neighbors: int = 10  # so many have votes
     folds: int = 5  # parts of the cross-validation
     near_copies_at: float = 0.95  # cosine from which on two images do not vouch for each other
-    least_score: float = 0.5  # labels less suspect than this are not listed, unless their classes overlap
+    least_score: float = 0.2  # labels that are wrong with a smaller probability are not listed
 
     def __post_init__(self) -> None:
         if self.neighbors < 1:
@@ -72,7 +71,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Labels:
-    """Suspect labels: FINDINGS with `given`, `suggested`, `likelihood` and `confident`; the surest first.
+    """Suspect labels: FINDINGS with `given`, `suggested` and `likelihood`; the surest first.
 
     `b` is the nearest image that has the suggested label; of conflicting labels, one of the same bytes with another.
     """
@@ -102,14 +101,7 @@ class Labels:
 
         Where two classes stand here in one direction only, labels of the one may be wrong rather than both alike.
         """
-        sure = self.table.filter(pc.fill_null(self.table["confident"], False))
-        counts = sure.group_by(["given", "suggested"]).aggregate([([], "count_all")]).to_pylist()
-        found = [
-            Overlap(row["given"], row["suggested"], row["count_all"], row["count_all"] / self.classes[row["given"]])
-            for row in counts
-            if row["given"] in self.classes
-        ]
-        return sorted(found, key=lambda overlap: (-overlap.share, overlap.one, overlap.other))
+        return [Overlap(**one) for one in told(self.table).get("overlaps", ())]
 
     def to_json(self) -> dict[str, Any]:
         """`schema` 1, `suspects`, `overlaps`, `classes`, `not_judged` and `unlabeled`, as JSON has it."""
@@ -136,15 +128,20 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
 
     `conflicting labels`, score 1: files of the same bytes with different labels; those that most of them have are
     not listed. They stand before all others. `suspect label`: the score is the probability that the label is
-    wrong, judged by the image's neighbors and by probes that were fitted without it and its near-copies; those
-    that count as another class in the confident joint are listed whatever their score. Each image stands for all
-    files of the same bytes, by the first of their uris. Raises UsageError for a column that holds no labels.
+    wrong, judged by the image's neighbors and by probes that were fitted without it and its near-copies. Each
+    image stands for all files of the same bytes, by the first of their uris. Raises UsageError for a column that
+    holds no labels.
     """
     classes, unlabeled = count_categories(inputs.columns, settings.label)
     given = read_given(inputs.columns, settings.label)
     judged = _judged(inputs, settings, given)
     names = set(judged.names.to_pylist()) if judged else set()
-    facts = {"classes": classes, "unlabeled": unlabeled, "not_judged": [name for name in classes if name not in names]}
+    facts = {
+        "classes": classes,
+        "unlabeled": unlabeled,
+        "not_judged": [name for name in classes if name not in names],
+        "overlaps": [asdict(overlap) for overlap in _overlaps(judged)] if judged else [],
+    }
     found = chain(_conflicting(given), _suspect(judged, settings) if judged else ())
     yield from telling(found, FINDER.schema, facts)
 
@@ -195,10 +192,22 @@ def _parts(labels: pa.Array, neighbors: Neighbors, settings: Settings) -> tuple[
     return names.take(pa.array(kept)), renumbered[numbers], groups, fold
 
 
+def _overlaps(judged: _Judged) -> list[Overlap]:
+    """The classes whose images count as another one in the confident joint, by share, then by name."""
+    names = judged.names.to_pylist()
+    sizes = np.bincount(judged.labels[judged.labels >= 0], minlength=len(names))
+    sure = judged.verdicts.confident
+    pair, count = np.unique(judged.labels[sure] * len(names) + judged.verdicts.suggested[sure], return_counts=True)
+    one, other = np.divmod(pair, len(names))
+    order = np.lexsort((other, one, -count / sizes[one]))
+    facts = zip(one[order].tolist(), other[order].tolist(), count[order].tolist(), strict=True)
+    return [Overlap(names[a], names[b], images, images / int(sizes[a])) for a, b, images in facts]
+
+
 def _suspect(judged: _Judged, settings: Settings) -> Iterator[pa.RecordBatch]:
     verdicts = judged.verdicts
     score = np.round(verdicts.suspicion.astype(np.float64), _PLACES)
-    listed = np.flatnonzero((judged.labels >= 0) & ((score >= settings.least_score) | verdicts.confident))
+    listed = np.flatnonzero((judged.labels >= 0) & (score >= settings.least_score))
     uri = judged.subjects.uri.take(pa.array(listed))
     order = pc.sort_indices(
         pa.table({"score": score[listed], "uri": uri}), sort_keys=[("score", "descending"), ("uri", "ascending")]
@@ -220,7 +229,6 @@ def _suspect(judged: _Judged, settings: Settings) -> Iterator[pa.RecordBatch]:
             given=judged.names.take(pa.array(judged.labels[part])),
             suggested=judged.names.take(pa.array(verdicts.suggested[part])),
             likelihood=pa.array(np.round(verdicts.likelihood[part], _PLACES), pa.float32()),
-            confident=pa.array(verdicts.confident[part]),
         )
 
 
@@ -276,7 +284,6 @@ def _conflicting(given: GivenLabels) -> Iterator[pa.RecordBatch]:
         given=table["label"],
         suggested=table["usual"],
         likelihood=pa.nulls(len(table), pa.float32()),
-        confident=pa.nulls(len(table), pa.bool_()),
     )
 
 
