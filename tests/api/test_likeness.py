@@ -70,5 +70,8 @@ def test_what_cannot_be_compared_is_refused(photos: tintype.Collection, tmp_path
     for vector in (np.zeros(256), np.full(256, np.nan)):
         with pytest.raises(UsageError, match="like nothing"):
             tintype.neighbors(photos, vector)
+    with pytest.raises(UsageError, match="of numbers"):
+        tintype.neighbors(photos, np.full(256, "x"))
+    assert len(uris(tintype.neighbors(photos, np.full(256, 1e300), k=3))) == 3
     with pytest.raises(UsageError, match="at least 1"):
         tintype.neighbors(photos, "one.jpg", k=0)

@@ -86,7 +86,7 @@ def test_every_image_is_listed_once_for_each_other_split():
     assert len(set(answer.table["a_uri"].to_pylist())) == len(answer.table) == 1_000
 
 
-def links_of(pairs, split):
+def links_of(pairs, split, apart=()):
     """The nearest counterparts among images 0, 1, … whose splits are given by number, the first the smaller."""
     table = pa.table(
         {
@@ -98,7 +98,7 @@ def links_of(pairs, split):
     )
     uri = pa.array([str(at) for at in range(len(split))])
     images = Images(uri, uri, np.array(split), ["a", "b", "c"])
-    result = _nearest(_linked(table, images), images, np.array([1, 2, 3]))
+    result = _nearest(_linked(table, images), images, np.array([1, 2, 3]), frozenset(apart))
     return [(int(row["image"]), int(row["other"]), round(float(row["score"]), 3), bool(row["scene"])) for row in result]
 
 
@@ -108,6 +108,11 @@ def test_a_direct_copy_goes_before_one_through_a_third_image():
 
 def test_through_a_third_image_the_scores_are_multiplied():
     assert links_of([(1, 0, "resized", 0.9), (1, 2, "cropped", 0.8)], [0, -1, 1]) == [(0, 2, 0.72, False)]
+
+
+def test_of_several_through_one_image_one_that_was_declared_apart_makes_room():
+    pairs = [(1, 0, "resized", 0.9), (1, 2, "cropped", 0.8), (1, 3, "gray", 0.95)]
+    assert links_of(pairs, [0, -1, 1, 1], apart=[("0", "3")]) == [(0, 2, 0.72, False)]
 
 
 def test_of_several_through_one_image_the_surest_is_named():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 from tintype.api.inputs import found
 from tintype.api.settings import config as read_config
@@ -15,7 +16,7 @@ from tintype.finders.issues import Issues
 from tintype.reports.summary import COLUMNS, Summary, summary
 from tintype.stages import registry as stages
 from tintype.store.collection import Collection
-from tintype.store.layout import Layout
+from tintype.store.layout import Layout, default_place
 
 
 def info(collection: Collection, where: str | None = None) -> Summary:
@@ -68,7 +69,8 @@ def _again(collection: Collection) -> str:
     outer = Layout(collection.place.parent)
     if collection.layout.place == outer.objects and outer.record.is_file():
         return f"tintype objects {outer.place} --boxes {source or 'ANNOTATIONS'}"
-    return f"tintype scan {source or 'SOURCES'}"
+    usual = source is not None and default_place(Path(source)) == collection.place
+    return f"tintype scan {source or 'SOURCES'}" + ("" if usual else f" --collection {collection.place}")
 
 
 def _is_missing(collection: Collection, stage: str, finders: Sequence[str]) -> bool:

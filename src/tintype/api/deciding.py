@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pyarrow as pa
 
-from tintype.core.errors import UsageError
+from tintype.core.errors import CollectionError, UsageError
 from tintype.core.expressions import In, Reference
 from tintype.core.names import shown
 from tintype.store import decisions as kept
@@ -34,7 +34,12 @@ def decide(collection: Collection, verdict: str, uris: Sequence[str]) -> list[De
     made = [kept.decision(verdict, one, other) for one, other in combinations(sorted(images), 2) if one[0] != other[0]]
     if not made:
         raise UsageError("a decision is about two images or more with different bytes")
-    kept.append(collection.layout.decisions, made)
+    try:
+        kept.append(collection.layout.decisions, made)
+    except OSError as error:
+        raise CollectionError(
+            f"{collection.layout.decisions} cannot be written ({error.strerror}). Nothing was decided"
+        ) from error
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pyarrow as pa
@@ -47,7 +48,7 @@ def leaks(collection: Collection, by: str | None = None, config: Config | None =
     `by` names the label that holds the split, or is `folder` (default: the setting `leaks.by`). Raises UsageError
     where there is no such label.
     """
-    asked = by or settings_of(collection, config).get("leaks.by")
+    asked = by if by is not None else settings_of(collection, config).get("leaks.by")
     if asked != SPLIT:  # of which paths may tell too
         _require_label(collection, asked)
     return Leaks(_found(collection, "leaks", config, by=by))
@@ -59,7 +60,8 @@ def labels(collection: Collection, label: str | None = None, config: Config | No
     `label` names the label that is judged (default: the setting `labels.label`). Raises UsageError where there is
     no such label.
     """
-    _require_label(collection, label or settings_of(collection, config).get("labels.label"))
+    asked = label if label is not None else settings_of(collection, config).get("labels.label")
+    _require_label(collection, asked)
     return Labels(_found(collection, "labels", config, label=label))
 
 
@@ -74,9 +76,10 @@ def map(collection: Collection, config: Config | None = None) -> Map:
     Where the collection cannot be written to, the places are only returned. Raises CollectionLocked.
     """
     made = Map(_found(collection, "map", config))
-    if collection.is_trusted and not _is_written(collection, made):
+    if collection.is_trusted and len(made.table) and not _is_written(collection, made):
         by_digest = made.table.group_by("a", use_threads=False).aggregate([(name, "first") for name in MAP_COLUMNS])
-        write_derived(collection.layout, by_digest.rename_columns(["digest", *MAP_COLUMNS]))
+        with contextlib.suppress(OSError):  # a read-only disk keeps nobody from looking
+            write_derived(collection.layout, by_digest.rename_columns(["digest", *MAP_COLUMNS]))
     return made
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from blake3 import blake3
 
 from tintype.api.deciding import apart
-from tintype.core.errors import TintypeError
+from tintype.core.errors import TintypeError, UsageError
+from tintype.core.names import shown
 from tintype.core.version import VERSION
 from tintype.engine.neighbors import neighbors_of
 from tintype.finders.base import Finder, Inputs, StoreColumns
@@ -45,6 +46,16 @@ class CollectionMemory:
                 self.collection.save_findings(name, rows, {"tintype": VERSION})
 
 
+def require_vectors(collection: Collection, name: str) -> int:
+    """The length of the vectors in a column. Raises UsageError where there are none."""
+    if name not in collection.schema.names:
+        raise UsageError(f"no column {shown(name)!r} in {collection.place}: it was never computed")
+    kind = collection.schema.field(name).type
+    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type):
+        raise UsageError(f"column {shown(name)!r} holds no vectors but {kind}")
+    return int(kind.list_size)
+
+
 def inputs_of(collection: Collection, vectors: str, against: Collection | None = None) -> Inputs:
     """What a finder may look at in a collection, and in a second one that it is compared with.
 
@@ -61,7 +72,11 @@ def inputs_of(collection: Collection, vectors: str, against: Collection | None =
 
 def found(collection: Collection, finder: Finder, settings: Any, against: Collection | None = None) -> pa.Table:
     """The findings of the present data, from the collection where they are kept and still hold."""
-    inputs = inputs_of(collection, getattr(settings, "vectors", DEFAULT_VECTORS), against)
+    vectors = getattr(settings, "vectors", DEFAULT_VECTORS)
+    for one in (collection, *([against] if against is not None else [])):
+        if vectors != DEFAULT_VECTORS:  # that one may be missing: its stage may have been left out
+            require_vectors(one, vectors)
+    inputs = inputs_of(collection, vectors, against)
     facts = {
         "settings": json.dumps(dataclasses.asdict(settings), sort_keys=True),
         "tintype": VERSION,

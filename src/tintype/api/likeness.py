@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tintype.api.inputs import DEFAULT_VECTORS
+from tintype.api.inputs import DEFAULT_VECTORS, require_vectors
 from tintype.api.places import absolute
 from tintype.codec.limits import Limits
 from tintype.core.errors import SourceError, UsageError
@@ -43,11 +43,14 @@ def neighbors(
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
-    width = _width(collection, vectors)
+    width = require_vectors(collection, vectors)
     expression = parse(where, collection.schema) if where else None
     digest, uri = None, None
+    query: NDArray[Any]
     if isinstance(image, np.ndarray):
-        query = image
+        if not np.issubdtype(image.dtype, np.floating) and not np.issubdtype(image.dtype, np.integer):
+            raise UsageError(f"a vector of numbers is needed, not of {image.dtype}")
+        query = image.astype(np.float64)
         if query.shape != (width,):
             raise UsageError(f"a vector of {width} numbers is needed to compare with {vectors}, not {query.shape}")
         if not np.isfinite(query).all() or not query.any():
@@ -59,15 +62,6 @@ def neighbors(
         query = _described(Path(absolute(image)), vectors)
     batches = collection.store.batches(["uri", "digest", vectors], where=expression)
     return nearest(batches, query, k, digest, uri)
-
-
-def _width(collection: Collection, vectors: str) -> int:
-    if vectors not in collection.schema.names:
-        raise UsageError(f"no column {shown(vectors)!r} here: it was never computed. Try: tintype scan")
-    kind = collection.schema.field(vectors).type
-    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_floating(kind.value_type):
-        raise UsageError(f"column {shown(vectors)!r} holds no vectors but {kind}")
-    return int(kind.list_size)
 
 
 def _row(collection: Collection, uri: str, vectors: str) -> tuple[NDArray[np.float32], bytes] | None:

@@ -49,14 +49,15 @@ def duplicates(
     Each group names the image to keep and why, and for each other one how it is related. Reads only.
     """
     from tintype import api
-    from tintype.cli.finding_words import duplicate_blocks
+    from tintype.cli.finding_words import against_blocks, duplicate_blocks
 
     opened = api.open(place, collection)
     remark(opened, "duplicates")
     other = None if against is None else api.open(against)
     config = options.config_for(opened.sources, settings)
     document = api.duplicates(opened, max_distance, config, against=other).to_json()
-    show(document, duplicate_blocks(document), as_json=as_json)
+    blocks = duplicate_blocks(document) if other is None else against_blocks(document)
+    show(document, blocks, as_json=as_json)
 
 
 @click.command()

@@ -11,6 +11,7 @@ from tintype.cli.words import counted, title
 Document = Mapping[str, Any]
 
 LIKELY = 0.5  # score from which on a label is called likely wrong; --json lists what is less sure too
+MOST_CHARACTERS = 240  # of one cell
 MOST_ROWS = 50  # of a list on a terminal; --json has all
 
 
@@ -25,6 +26,19 @@ def duplicate_blocks(document: Document) -> Iterator[Block]:
     yield Line(f"{len(groups):,} groups; {others:,} images beside the ones to keep")
     for number, group in enumerate(groups, start=1):
         yield Table(f"Group {number}: keep {group['keep']} ({group['why']})", ("", "", ">", ""), _members(group, pairs))
+
+
+def against_blocks(document: Document) -> Iterator[Block]:
+    """Each new image that is known already, with what it is a copy of."""
+    pairs = document["pairs"]
+    copies = [pair for pair in pairs if pair["relation"] != "same scene"]
+    if not copies:
+        yield Line("No copies of its images found.")
+    else:
+        yield Line(f"{len({pair['a'] for pair in copies}):,} images are copies of images there")
+        yield from _listed(f"Known already ({len(copies):,})", copies, ("a", "relation", "score", "b", "reason"))
+    if scenes := [pair for pair in pairs if pair["relation"] == "same scene"]:
+        yield from _listed(f"Of one scene ({len(scenes):,})", scenes, ("a", "score", "b", "reason"))
 
 
 def _by_members(pairs: Sequence[Mapping[str, Any]]) -> dict[frozenset[str], Mapping[str, Any]]:
@@ -146,9 +160,10 @@ def selection_blocks(document: Document) -> Iterator[Block]:
         yield Line(document["remark"])
 
 
-def map_blocks(document: Document) -> Iterator[Block]:
+def map_blocks(document: Document, *, is_kept: bool) -> Iterator[Block]:
     """How many images have a place now."""
-    yield Line(f"{len(document['points']):,} images laid out; their places are the columns map_x and map_y")
+    where = "their places are the columns map_x and map_y" if is_kept else "their places are not kept: see --json"
+    yield Line(f"{len(document['points']):,} images laid out; {where}")
 
 
 def decision_blocks(document: Document) -> Iterator[Block]:
@@ -172,4 +187,5 @@ def _rest(count: int) -> Iterator[Block]:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"

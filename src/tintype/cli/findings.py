@@ -127,7 +127,7 @@ def map_(place: str, collection: str | None, settings: tuple[str, ...], as_json:
 
     opened, config = _opened(place, collection, settings, "map")
     document = api.map(opened, config).to_json()
-    show(document, map_blocks(document), as_json=as_json)
+    show(document, map_blocks(document, is_kept=opened.is_trusted), as_json=as_json)
 
 
 def _opened(place: str, collection: str | None, settings: tuple[str, ...], finder: str) -> tuple[Collection, Config]:

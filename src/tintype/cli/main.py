@@ -127,7 +127,7 @@ def run() -> None:
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    message = error.format_message().rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".")
     if context is None or "--help" in message or message.endswith("?"):
         return message
     return f"{message}. See {context.command_path} --help"

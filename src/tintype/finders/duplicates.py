@@ -107,7 +107,7 @@ def needs(settings: Settings) -> tuple[str, ...]:
     """Columns that are read; those of stages that never ran may be all null."""
     if not settings.perceptual:
         return COLUMNS
-    return (*COLUMNS, "thumbnail", settings.vectors, f"{settings.vectors}_regions")
+    return tuple(dict.fromkeys((*COLUMNS, "thumbnail", settings.vectors, f"{settings.vectors}_regions")))
 
 
 def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
@@ -130,7 +130,8 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     thumbnails = Thumbnails(places, inputs)
     digest = places.digest.take(pa.array(places.best))
     judge = Judge(digest, thumbnails, inputs.memory)
-    search = Search(len(digest), judge, _numbered(inputs.apart, digest), places.remembered[places.best])
+    remembered = places.remembered[places.best] if places.is_comparison else None
+    search = Search(len(digest), judge, _numbered(inputs.apart, digest), remembered)
     same, candidates = np.arange(len(digest)), 0
     if settings.perceptual and len(digest):
         seen = thumbnails.exist()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,14 +105,30 @@ def leaks(inputs: Inputs, settings: Settings | None = None) -> Leaks:
 
 def _leaks(inputs: Inputs, settings: Settings, sizes: dict[str, int]) -> Iterator[pa.RecordBatch]:
     pairs = (
-        duplicates.duplicates(inputs, _alike(settings))
+        duplicates.duplicates(replace(inputs, columns=_EachName(inputs.columns)), _alike(settings))
         .pairs.select(["a", "b", "a_uri", "b_uri", "kind", "score", "reason"])
         .combine_chunks()
     )
     images = _images(pairs, inputs.columns, settings.by, list(sizes))
-    found = _nearest(_linked(pairs, images), images, np.array(list(sizes.values())))
+    found = _nearest(_linked(pairs, images), images, np.array(list(sizes.values())), inputs.apart)
     for start in range(0, len(found), 65_536):
         yield _batch(found[start : start + 65_536], pairs, images)
+
+
+@dataclass(frozen=True)
+class _EachName:
+    """The columns without inodes: a file with a name in each of two splits leaks as much as two files do."""
+
+    columns: ColumnStreams
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in self.columns.batches(names):
+            if "_inode" in names:
+                batch = batch.set_column(names.index("_inode"), "_inode", pa.nulls(len(batch)))
+            yield batch
+
+    def take(self, rows: Rows, names: Sequence[str]) -> pa.Table:
+        return self.columns.take(rows, names)
 
 
 def _alike(settings: Settings) -> duplicates.Settings:
@@ -169,9 +185,9 @@ def _linked(pairs: pa.Table, images: _Images) -> Links:
     return links
 
 
-def _nearest(links: Links, images: _Images, sizes: Rows) -> Links:
+def _nearest(links: Links, images: _Images, sizes: Rows, apart: frozenset[tuple[bytes, bytes]]) -> Links:
     """For each image of a split and each larger one the nearest that is there, sorted as `find` yields them."""
-    through = _through_a_third(links[~links["scene"]], images.split)
+    through = _through_a_third(links[~links["scene"]], images, apart)
     links = np.concatenate([links, through])
     own, theirs = images.split[links["image"]], images.split[links["other"]]
     smaller = (sizes[own] < sizes[theirs]) | ((sizes[own] == sizes[theirs]) & (own < theirs))
@@ -181,14 +197,20 @@ def _nearest(links: Links, images: _Images, sizes: Rows) -> Links:
     return links[np.lexsort((links["image"], links["scene"], theirs, images.split[links["image"]]))]
 
 
-def _through_a_third(copies: Links, split: Rows) -> Links:
-    """Images that are copies of the same third one: from each to the nearest in each other split.
+def _through_a_third(copies: Links, images: _Images, apart: frozenset[tuple[bytes, bytes]]) -> Links:
+    """Images that are copies of the same third one, and were not declared apart: from each to the nearest in each
+    other split.
 
-    Of the copies that the third one has in a split only its nearest counts, so that a crowd of copies of one image
-    makes no more links than it has images, for each split.
+    Of the copies that the third one has in a split only its nearest counts, and those of which something was
+    declared, so that a crowd of copies of one image makes no more links than it has images, for each split.
     """
+    split = images.split
     offers = copies[split[copies["other"]] >= 0]
-    offers = _best(offers, offers["image"], split[offers["other"]])
+    declared = {digest for pair in apart for digest in pair}
+    loose = np.array([digest in declared for digest in images.digest.to_pylist()], np.bool_)[offers["other"]]
+    firm = offers[~loose]
+    offers = np.concatenate([_best(firm, firm["image"], split[firm["other"]]), offers[loose]])
+    offers = offers[np.argsort(offers["image"], kind="stable")]
     asks = copies[split[copies["image"]] >= 0]
     begin = np.searchsorted(offers["image"], asks["other"], "left")
     count = np.searchsorted(offers["image"], asks["other"], "right") - begin
@@ -199,7 +221,10 @@ def _through_a_third(copies: Links, split: Rows) -> Links:
     found["score"] *= offers["score"][offer]
     found["pair_of"] = offers["pair"][offer]
     links: Links = found[split[found["image"]] != split[found["other"]]]
-    return links
+    if not apart:
+        return links
+    ends = (images.digest.take(pa.array(links[name])).to_pylist() for name in ("image", "other"))
+    return links[[tuple(sorted(pair)) not in apart for pair in zip(*ends, strict=True)]]
 
 
 def _best(links: Links, image: Rows, split: Rows) -> Links:

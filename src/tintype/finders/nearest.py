@@ -47,7 +47,7 @@ def nearest(
     `batches` stream the columns uri, digest and vectors (fixed-size lists of d floats). Every row is compared, in
     bounded memory. `digest` and `uri` are those of the picture that was asked about, whose own row is left out.
     """
-    unit = _unit(query.astype(np.float32)[None, :])[0]
+    unit = _unit((query / np.abs(query).max()).astype(np.float32)[None, :])[0]  # no square overflows
     best = pa.table({"uri": pa.array([], pa.string()), "digest": pa.array([], pa.binary(16)), "cosine": _FLOATS})
     for batch in batches:
         known = batch.filter(pc.is_valid(batch.column(2)))

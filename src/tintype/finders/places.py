@@ -57,6 +57,7 @@ class Places:
     ok: NDArray[np.bool_]  # (n,) the image was decoded
     row: NDArray[np.int64]  # (n,) number in the stream of its collection
     remembered: NDArray[np.bool_]  # (n,) of the second collection
+    is_comparison: bool  # there is a second collection, and only pairs across are wanted
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -92,6 +93,7 @@ def read_places(columns: ColumnStreams, against: ColumnStreams | None = None) ->
         ok=np.asarray(ok.combine_chunks().to_numpy(zero_copy_only=False), np.bool_),
         row=table[_ROW].to_numpy(),
         remembered=np.asarray(table[_REMEMBERED].to_numpy(), np.bool_),
+        is_comparison=against is not None,
     )
 
 

@@ -20,11 +20,13 @@ from tintype.core.errors import CollectionDamaged, CollectionError, CollectionNo
 from tintype.core.expressions import Expression, to_sql
 from tintype.core.platform import full_disk_is_said, sync_file
 from tintype.store.base import SHARD, StaleFragment, Writer, Written
+from tintype.store.hashing import table_hash
 
 ROWS_PER_FRAGMENT = 65_536  # an update joins one fragment's new values in memory: some 400 MB with thumbnails
 _MOST_SMALL_FRAGMENTS = 64
 _MOST_DELETED = 0.2  # of the rows
 _AGES = datetime.timedelta(days=36_500)
+_HASH = "blake3"  # fact of tables that are not the images table
 _MEND = "Run: tintype doctor. If it cannot be mended, delete the collection and scan again"
 
 
@@ -272,7 +274,8 @@ def save_table(place: Path, rows: pa.Table, facts: Mapping[str, str]) -> None:
     with full_disk_is_said(str(place)):
         place.parent.mkdir(parents=True, exist_ok=True)
         mode = "overwrite" if place.exists() else "create"
-        lance.write_dataset(rows.replace_schema_metadata(dict(facts)), str(place), mode=mode)
+        told = {**facts, _HASH: table_hash(rows)}
+        lance.write_dataset(rows.replace_schema_metadata(told), str(place), mode=mode)
 
 
 def load_table(place: Path) -> tuple[pa.Table, dict[str, str]]:
@@ -280,7 +283,9 @@ def load_table(place: Path) -> tuple[pa.Table, dict[str, str]]:
     store = LanceStore.open(place)
     with _DamageIsSaid(place):
         rows = store._dataset.to_table()
-    facts = {key.decode(): value.decode() for key, value in (store.schema.metadata or {}).items()}
+        facts = {key.decode(): value.decode() for key, value in (store.schema.metadata or {}).items()}
+        if facts.pop(_HASH, None) != table_hash(rows):
+            raise ValueError("its values are not those that were written")
     return rows, facts
 
 

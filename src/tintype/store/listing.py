@@ -18,7 +18,16 @@ def read_listing(layout: Layout) -> dict[str, Any]:
         listing = json.loads(layout.listing.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return listing if isinstance(listing, dict) else {}
+    if not isinstance(listing, dict):
+        return {}
+    skipped, problems = listing.get("skipped"), listing.get("problems")
+    counts = skipped.items() if isinstance(skipped, dict) else ()
+    pairs = problems if isinstance(problems, list) else ()
+    return {
+        **listing,
+        "skipped": {kind: count for kind, count in counts if isinstance(count, int)},
+        "problems": [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2],
+    }
 
 
 def write_listing(layout: Layout, skipped: Mapping[str, int], problems: Sequence[tuple[str, str]]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from blake3 import blake3
 from numpy.typing import NDArray
 
 from tintype.core.columns import DIGEST
@@ -54,7 +53,6 @@ def save(place: Path, graph: StoredGraph, column: str, state: str, made_from: in
         "k": str(graph.k),
         "recall": f"{graph.recall:.4f}",
         "made_from": "" if made_from is None else str(made_from),
-        "blake3": _hash(rows),
     }
     save_table(place, rows, facts)
     LanceStore.open(place).clean_up(_KEPT_S)
@@ -66,8 +64,6 @@ def load(place: Path, column: str, state: str) -> StoredGraph | None:
         rows, facts = load_table(place)
         if (facts.get("format"), facts.get("column"), facts.get("state")) != (_FORMAT, column, state):
             return None
-        if facts["blake3"] != _hash(rows):
-            return None
         k = int(facts["k"])
         graph = StoredGraph(
             rows["digest"].combine_chunks().cast(DIGEST),
@@ -78,18 +74,6 @@ def load(place: Path, column: str, state: str) -> StoredGraph | None:
     except (CollectionNotFound, CollectionDamaged, KeyError, ValueError, TypeError):
         return None
     return graph if _is_sound(graph) else None
-
-
-def _hash(rows: pa.Table) -> str:
-    """Of all values, as Lance does not see a byte that changed on the disk."""
-    digest = blake3()
-    for column in rows.columns:
-        array = column.combine_chunks()
-        values = array.flatten() if pa.types.is_fixed_size_list(array.type) else array
-        width = values.type.byte_width
-        content = values.buffers()[1]
-        digest.update(content.slice(values.offset * width, len(values) * width))
-    return digest.hexdigest(length=16)
 
 
 def _matrix(column: pa.ChunkedArray, k: int) -> NDArray[Any]:

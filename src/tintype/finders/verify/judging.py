@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tintype.core.columns import DIGEST
 from tintype.finders.base import Memory
 from tintype.finders.sets import Rows
-from tintype.finders.verify.compare import COPY, SCENE, VERDICT, VERSION, compare
+from tintype.finders.verify.compare import COPY, SCENE, UNSEEN, VERDICT, VERSION, compare
 from tintype.finders.verify.maps import Map, inverted
 from tintype.finders.verify.pictures import Picture, decoded
 
@@ -81,7 +81,8 @@ class Judge:
         left = np.flatnonzero(~known)
         if len(left):
             found[left] = self._compared(low[left], high[left], None if guesses is None else [guesses[i] for i in left])
-            self._note(keys[left], found[left])
+            seen = found[left]["kind"] != UNSEEN  # a thumbnail may come later
+            self._note(keys[left][seen], found[left][seen])
         found[swapped] = turned_around(found[swapped])
         return found
 

@@ -44,7 +44,7 @@ class Search:
     """Gathers verdicts on the pairs of `count` subjects."""
 
     def __init__(
-        self, count: int, judge: Judge, apart: Collection[tuple[int, int]], remembered: NDArray[np.bool_]
+        self, count: int, judge: Judge, apart: Collection[tuple[int, int]], remembered: NDArray[np.bool_] | None
     ) -> None:
         self._count = count
         self._judge = judge
@@ -68,7 +68,7 @@ class Search:
         pairs are looked at as hold it together. Of two collections only pairs across are looked at.
         """
         sure = sure_first * self._count + sure_second
-        if self._remembered.any():
+        if self._remembered is not None:
             candidates = candidates[self._remembered[candidates.first] != self._remembered[candidates.second]]
         size = max(_LEAST_WAVE, self._count // 8)
         for start in range(0, min(len(candidates), size * _WAVES), size):
@@ -86,7 +86,7 @@ class Search:
         """Make groups, look at the pairs within small ones, and tell all."""
         copies = np.isin(self._verdict["kind"], (COPY, UNSEEN))
         first, second = np.divmod(self._code[copies], self._count)
-        if self._remembered.any():
+        if self._remembered is not None:
             keeper = self._nearest_remembered(first, second, self._verdict[copies]["agreement"])
         else:
             keeper = stars(self._count, first, second, self._together, self._pairs)

@@ -107,13 +107,13 @@ def _pairs(places: Places, same: Rows, found: Found, scenes: bool) -> _Pairs:
     why = _whys(places, kept[to_keeper], rows[to_keeper])
     why = pa.concat_arrays([why, pa.nulls(len(a) - len(why), pa.string())])
     across = np.ones(len(a), np.bool_)
-    if places.remembered.any():
+    if places.is_comparison:
         across = places.remembered[a] != places.remembered[b]
     at = np.full(len(a), -2)
     at[places.subject[a] == places.subject[b]] = -1
     unlike = picture[a] != picture[b]
     at[unlike] = found.at(picture[a[unlike]], picture[b[unlike]])
-    ends = (b, a) if places.remembered.any() else (a, b)
+    ends = (b, a) if places.is_comparison else (a, b)
     order = np.lexsort((places.uri_rank[ends[1]], places.uri_rank[ends[0]]))
     order = order[across[order]]
     return _Pairs(a[order], b[order], at[order], why.take(pa.array(order)))
@@ -121,7 +121,7 @@ def _pairs(places: Places, same: Rows, found: Found, scenes: bool) -> _Pairs:
 
 def _whys(places: Places, keep: Rows, member: Rows) -> pa.Array:
     """For each pair of a group's best and another of it: why that is the best."""
-    if places.remembered.any():
+    if places.is_comparison:
         return pa.array([_REMEMBERED] * len(keep), pa.string())
     best, first, group = np.unique(keep, return_index=True, return_inverse=True)
     words = [
@@ -131,7 +131,7 @@ def _whys(places: Places, keep: Rows, member: Rows) -> pa.Array:
 
 
 def _batch(places: Places, pairs: _Pairs, found: Found) -> pa.RecordBatch:
-    swapped = bool(places.remembered.any())
+    swapped = places.is_comparison
     a, b = (pairs.b, pairs.a) if swapped else (pairs.a, pairs.b)
     distance, turn, hashed = _compared(places, a, b)
     verdict = np.zeros(len(a), VERDICT)
