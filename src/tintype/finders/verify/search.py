@@ -17,8 +17,8 @@ from tintype.finders.verify.maps import Map, composed
 
 IN_FULL = 32  # a family of so many has each of its pairs looked at
 
-_LEAST_WAVE = 256
-_WAVES = 24  # of an eighth of the images each
+_LEAST_WAVE = 128
+_WAVES = 48  # of a sixteenth of the images each
 _WORTHWHILE = 0.015  # share of copies in a wave from which the next one is looked at
 
 
@@ -70,7 +70,7 @@ class Search:
         sure = sure_first * self._count + sure_second
         if self._remembered is not None:
             candidates = candidates[self._remembered[candidates.first] != self._remembered[candidates.second]]
-        size = max(_LEAST_WAVE, self._count // 8)
+        size = max(_LEAST_WAVE, self._count // 16)
         for start in range(0, min(len(candidates), size * _WAVES), size):
             first, second = candidates.first[start : start + size], candidates.second[start : start + size]
             wanted = self._wanted(first, second)
