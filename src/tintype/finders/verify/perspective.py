@@ -31,7 +31,8 @@ class Straightened:
 def straightened(a: Picture, b: Picture, mirrored: bool) -> Straightened | None:
     """Where one picture lies wholly within the other, seen from the side: the other as seen from the front.
 
-    A homography on which most local features agree (Raguram et al., "USAC", 2013); None where there is none, or no plausible one.
+    A homography on which most local features agree (Raguram et al., "USAC", 2013); None where there is no plausible
+    one.
     """
     own, other = a.features, b.mirrored_features if mirrored else b.features
     at, to = matches(own, other)
