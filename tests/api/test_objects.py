@@ -98,7 +98,10 @@ def test_every_verb_works_on_them(root: Path, tmp_path: Path) -> None:
     identical = [pair for pair in found.pairs.to_pylist() if pair["kind"] == "identical"]
     assert {pair["a_uri"].split("#")[0] for pair in identical} <= {"1.jpg", "copy of 1.jpg"}
     assert len(identical) == 3
-    assert tintype.issues(objects).to_json()["schema"] == 1
+    strict = tintype.config().replace({"issues.blurred_below": 1.0})
+    faulted = set(tintype.issues(objects, strict).table["a_uri"].to_pylist())
+    assert faulted
+    assert faulted <= set(objects.table(["uri"])["uri"].to_pylist())
     page = tintype.report(objects, tmp_path / "objects.html").read_text()
     assert "xywh" in page
     assert all(check.ok is not False for check in api.check(objects.place))

@@ -16,8 +16,8 @@ from tintype.train.pictures import squares
 from tintype.train.projection import region_pooling, unit_length
 from tintype.train.start import Layer
 
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+onnx = pytest.importorskip("onnx", reason="the recipe writes ONNX: extra train")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the recipe runs what it wrote")
 SHIPPED = built_in("descriptor")
 
 
@@ -130,7 +130,7 @@ def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_recipe_runs_from_end_to_end_and_comes_out_the_same_again(data: Path) -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="tuning needs torch: extra train")
     from tintype.train.descriptor import Recipe, card, descriptor
 
     tiny = Recipe(made=6, photos=10, edits=3, steps=3, dimension=8)
@@ -145,7 +145,7 @@ def test_the_recipe_runs_from_end_to_end_and_comes_out_the_same_again(data: Path
 
 
 def test_tuned_layers_compute_the_same_in_torch_and_onnx() -> None:
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="tuning needs torch: extra train")
     from tintype.train import tuning
     from tintype.train.network import Head, build
 

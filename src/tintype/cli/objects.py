@@ -44,15 +44,10 @@ if TYPE_CHECKING:
     help="Which pixels the numbers speak of where EXIF turns an image.",
 )
 @options.collection
-@click.option("--stages", metavar="NAMES", help="What to compute, separated by commas; see: tintype plugins.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="How many processes work; one a processor if not given.",
-)
+@options.stages
+@options.workers
 @options.settings
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@options.quiet
 @options.as_json
 def objects(
     place: str,

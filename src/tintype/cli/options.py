@@ -19,6 +19,14 @@ collection = click.option(
     metavar="DIR",
     help="Where the collection lies, if not in the folder itself.",
 )
+stages = click.option("--stages", metavar="NAMES", help="What to compute, separated by commas; see: tintype plugins.")
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="How many processes work; one a processor if not given.",
+)
+quiet = click.option("--quiet", is_flag=True, help="Show no progress.")
 where = click.option(
     "--where", metavar="FILTER", help="Only these images, as in: \"taken_at >= '2024-01-01' and width > 1000\"."
 )

@@ -16,15 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @options.collection
-@click.option("--stages", metavar="NAMES", help="What to compute, separated by commas; see: tintype plugins.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="How many processes work; one a processor if not given.",
-)
+@options.stages
+@options.workers
 @options.settings
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@options.quiet
 @options.as_json
 def scan(
     sources: tuple[str, ...],

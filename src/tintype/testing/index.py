@@ -122,12 +122,12 @@ class IndexContract:
         assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
     def test_measures_its_recall_when_it_is_built(self, filled: Index, tmp_path: Path) -> None:
-        measured = filled.recall  # type: ignore[attr-defined]
+        measured = filled.recall  # type: ignore[attr-defined]  # not of the protocol
         assert measured.k == 10
         assert measured.sample == 512
         assert measured.share >= self.wanted_recall
         filled.save(tmp_path / "index")
-        assert type(filled).load(tmp_path / "index").recall == measured  # type: ignore[attr-defined]
+        assert type(filled).load(tmp_path / "index").recall == measured  # type: ignore[attr-defined]  # not of the protocol
 
     @pytest.mark.parametrize("change", ["cut", "emptied", "flipped", "longer", "text", "missing"])
     def test_a_damaged_file_is_said(self, filled: Index, tmp_path: Path, change: str) -> None:

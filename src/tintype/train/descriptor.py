@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)
     recipe = Recipe(seed=given.seed)
-    weights = descriptor(given.data, recipe, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    weights = descriptor(given.data, recipe, lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201  a program's progress
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "descriptor.onnx").write_bytes(weights)
     facts = json.dumps(card(weights, recipe), indent=2, ensure_ascii=False)
