@@ -54,9 +54,8 @@ def _obey(data: bytes) -> None:
     elif tail.endswith(SLEEP):
         time.sleep(1_000)
     elif tail.endswith(EAT):
-        hoard = []
-        while True:
-            hoard.append(np.ones(10_000_000, np.uint8))
+        hoard = [np.ones(10_000_000, np.uint8) for _ in range(100)]
+        time.sleep(1_000 + len(hoard))  # idle, so that memory is the one limit it breaks
     elif tail.endswith(FAIL):
         raise ValueError("this stage\nwill not have it")
 

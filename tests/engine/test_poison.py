@@ -12,7 +12,7 @@ from tintype.core.errors import WorkerFailed
 from tintype.sources.folder import FolderSource
 from tintype.testing.pictures import encoded, fill_folder, scene
 
-LIMITS = Limits(cpu_seconds=1.0, memory_mb=800)
+LIMITS = Limits(cpu_seconds=2.0, memory_mb=800)
 WORK = work_with(mischief.STAGE, limits=LIMITS)
 
 
@@ -25,7 +25,7 @@ def _workers_find_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     ("order", "status", "reason"),
     [
         (mischief.CRASH, "crashed", "the decoder died (SIGSEGV)"),
-        (mischief.HANG, "timeout", "takes more than 1 CPU-seconds (limits.cpu_seconds)"),
+        (mischief.HANG, "timeout", "takes more than 2 CPU-seconds (limits.cpu_seconds)"),
         (mischief.EAT, "rejected", "takes more than 800 MB of memory (limits.memory_mb)"),
     ],
 )
@@ -96,7 +96,7 @@ def test_what_was_blamed_is_not_tried_again_until_the_limits_change(tmp_path: Pa
     _, first = run_scan(FolderSource(root), tmp_path / "c", WORK)
     summary, again = run_scan(FolderSource(root), tmp_path / "c", WORK)
     assert (summary.unchanged, again) == (10, first)
-    other = work_with(mischief.STAGE, limits=Limits(cpu_seconds=2.0, memory_mb=800))
+    other = work_with(mischief.STAGE, limits=Limits(cpu_seconds=3.0, memory_mb=800))
     summary, later = run_scan(FolderSource(root), tmp_path / "c", other)
     assert (summary.changed, summary.unchanged) == (1, 9)
     assert public(later) == public(first)

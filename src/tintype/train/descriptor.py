@@ -43,7 +43,7 @@ class Recipe:
     made_seed: int = 7
     edits: int = 8  # of each picture
     first_tuned: int = 19  # layers below this index stay as they are
-    steps: int = 700
+    steps: int = 2000
     seed: int = 1
     photos: int | None = None  # only so many, for tests
 

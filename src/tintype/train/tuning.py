@@ -33,7 +33,7 @@ _LEVELS = 255 / 6  # features behind a ReLU6 are kept in 8 bits
 class Tuning:
     """How long and how strongly the upper layers are taught."""
 
-    steps: int = 700
+    steps: int = 2000
     pictures_a_step: int = 64
     rate: float = 3e-4
     temperature: float = 0.07
