@@ -1,7 +1,6 @@
 """ONNX Runtime runs cards, each row by itself."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +8,13 @@ import pytest
 
 from tintype.core.errors import ModelError
 from tintype.models.backends.onnx import OnnxBackend
-from tintype.models.card import Card, VectorOutput, built_in
+from tintype.models.card import Card, Output, Weights
+from tintype.models.card_file import built_in, hashed
 from tintype.models.running import runner
 
 
 def pixels(count: int) -> np.ndarray:
-    side = built_in("descriptor").input.side_px
+    side = built_in("descriptor").pixels.width
     return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
 
 
@@ -41,19 +41,18 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 def test_what_runs_is_said() -> None:
     info = runner(built_in("descriptor")).info
-    assert (info.card, info.backend, info.device) == ("descriptor", "onnx", "cpu")
+    assert (info.card.name, info.backend, info.device) == ("descriptor", "onnx", "cpu")
 
 
 def test_weights_that_are_no_model_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no model")
-    card = dataclasses.replace(
-        built_in("descriptor"), weights=tmp_path / "x.onnx", sha256=hashlib.sha256(b"no model").hexdigest()
-    )
+    weights = Weights("onnx", hashed(tmp_path / "x.onnx"))
+    card = dataclasses.replace(built_in("descriptor"), weights=(weights,), folder=tmp_path)
     with pytest.raises(ModelError, match=r"^[^\n]+$"):
         OnnxBackend().load(card)
 
 
 def test_a_card_of_other_outputs_is_refused() -> None:
-    card: Card = dataclasses.replace(built_in("descriptor"), outputs=(VectorOutput("depth", (1,), False),))
+    card: Card = dataclasses.replace(built_in("descriptor"), outputs=(Output("depth", (1,)),))
     with pytest.raises(ModelError, match="inputs or outputs"):
         OnnxBackend().load(card)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tintype.core.errors import SourceError
-from tintype.models.card import built_in, read_weights
+from tintype.models.card_file import built_in, parsed, read_file
 from tintype.testing.pictures import scene
 from tintype.train.pictures import squares
 from tintype.train.projection import region_pooling, unit_length
@@ -29,12 +28,12 @@ def run(weights: bytes, pixels: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def shipped() -> bytes:
-    return read_weights(SHIPPED)
+    return read_file(SHIPPED, SHIPPED.weights_for("onnx").file)
 
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    return squares([scene(seed, 200, 150) for seed in range(6)], SHIPPED.input.side_px)
+    return squares([scene(seed, 200, 150) for seed in range(6)], SHIPPED.pixels.width)
 
 
 def layers_of(seed: int) -> list[Layer]:
@@ -53,11 +52,11 @@ def layers_of(seed: int) -> list[Layer]:
 
 
 def test_the_shipped_file_is_small_and_the_one_its_card_names(shipped: bytes) -> None:
-    assert hashlib.sha256(shipped).hexdigest() == SHIPPED.sha256
+    assert hashlib.sha256(shipped).hexdigest() == SHIPPED.weights_for("onnx").file.sha256
     assert len(shipped) <= 4_000_000
-    facts = json.loads((Path(SHIPPED.weights).with_suffix(".json")).read_text("utf-8"))
-    assert "ImageNet" in facts["trained_on"]
-    assert {"recipe", "figures"} <= facts.keys()
+    assert "ImageNet" in SHIPPED.trained_on
+    assert SHIPPED.recipe["seed"] == 1
+    assert SHIPPED.figures
 
 
 def test_the_shipped_descriptor_gives_unit_vectors_of_the_shapes_on_its_card(
@@ -78,7 +77,7 @@ def test_a_vector_is_the_same_alone_and_among_others(shipped: bytes, pictures: n
 
 
 def test_pictures_without_content_have_finite_vectors(shipped: bytes) -> None:
-    side = SHIPPED.input.side_px
+    side = SHIPPED.pixels.width
     even = np.stack([np.full((side, side, 3), level, np.uint8) for level in (0, 128, 255)])
     assert all(np.isfinite(vectors).all() for vectors in run(shipped, even).values())
 
@@ -141,7 +140,7 @@ def test_the_recipe_runs_from_end_to_end_and_comes_out_the_same_again(data: Path
     assert [list(vectors[output["name"]].shape[1:]) for output in facts["outputs"]] == [
         output["shape"] for output in facts["outputs"]
     ]
-    assert facts["sha256"] == hashlib.sha256(first).hexdigest()
+    assert parsed(facts, Path()).weights_for("onnx").file.sha256 == hashlib.sha256(first).hexdigest()
 
 
 def test_tuned_layers_compute_the_same_in_torch_and_onnx() -> None:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tintype.api.answers import duplicates, info, issues, remarks
+    from tintype.api.cards import add_model, model, models, remove_model
     from tintype.api.deciding import decide, decisions
+    from tintype.api.embedding import embed
     from tintype.api.findings import clusters, labels, leaks, map, outliers, select
     from tintype.api.likeness import neighbors
     from tintype.api.objects import scan_objects
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from tintype.api.settings import config, sections
 
 _HOMES = {
+    "cards": ("add_model", "model", "models", "remove_model"),
+    "embedding": ("embed",),
     "answers": ("duplicates", "info", "issues", "remarks"),
     "deciding": ("decide", "decisions"),
     "findings": ("clusters", "labels", "leaks", "map", "outliers", "select"),
@@ -25,21 +29,26 @@ _HOMES = {
 }
 
 __all__ = [
+    "add_model",
     "check",
     "clusters",
     "config",
     "decide",
     "decisions",
     "duplicates",
+    "embed",
     "info",
     "issues",
     "labels",
     "leaks",
     "map",
+    "model",
+    "models",
     "neighbors",
     "open",
     "outliers",
     "remarks",
+    "remove_model",
     "report",
     "scan",
     "scan_objects",

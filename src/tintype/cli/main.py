@@ -29,6 +29,8 @@ COMMANDS = {
     "map": ("tintype.cli.findings:map_", "Lay images out on a plane, like near like."),
     "decide": ("tintype.cli.decisions:decide", "Say that images are no copies of each other."),
     "decisions": ("tintype.cli.decisions:decisions", "List what was decided."),
+    "models": ("tintype.cli.models:models", "List, add and remove models."),
+    "embed": ("tintype.cli.models:embed", "Give each image a vector by a model."),
     "report": ("tintype.cli.answers:report", "Write one HTML file to look at."),
     "trust": ("tintype.cli.scan:trust", "Use a collection that came from elsewhere."),
     "config": ("tintype.cli.setup:config", "Show the settings and where each comes from."),

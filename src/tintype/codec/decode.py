@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image as PillowImage
 from tintype.codec import heif, jpeg, jxl, pillow, raw
 from tintype.codec.color import to_srgb
 from tintype.codec.foreign import verdict_on
-from tintype.codec.image import Header, Image
+from tintype.codec.image import Header, Image, Pixels
 from tintype.codec.limits import Limits
 from tintype.codec.opened import Opened
 from tintype.codec.orientation import turn_upright, upright_size
@@ -53,14 +54,18 @@ def header(data: bytes, limits: Limits) -> Header:
     return _guarded(lambda: _open(data, limits).header)
 
 
-def decode(data: bytes, *, side_px: int, limits: Limits) -> Image:
+def decode(data: bytes, *, side_px: int = 0, shorter_px: int = 0, limits: Limits) -> Image:
     """The first frame upright in sRGB, its longer side `side_px`, or full size where that is smaller.
+
+    With `shorter_px` instead it is left as the decoder scales it: the shorter side is at least so long, or full size,
+    so that whoever scales further does so in one step. Only what is four times as large is scaled to twice. Colors of such an
+    image are the file's own: an RGB profile is not applied.
 
     Raises ImageError: `damaged` where it is broken or cut off, even where a decoder would only warn;
     `rejected` over a limit, before any pixel is allocated; `unsupported` where it is no image that is read.
     Limits on time and memory are the caller's to enforce from outside, on the process.
     """
-    return _guarded(lambda: _decode(data, side_px, limits))
+    return _guarded(lambda: _decode(data, side_px, shorter_px, limits))
 
 
 def _open(data: bytes, limits: Limits) -> Opened:
@@ -75,13 +80,20 @@ def _open(data: bytes, limits: Limits) -> Opened:
     return opened
 
 
-def _decode(data: bytes, side_px: int, limits: Limits) -> Image:
+def _decode(data: bytes, side_px: int, shorter_px: int, limits: Limits) -> Image:
     opened = _open(data, limits)
     known = opened.header
-    raster = opened.raster(side_px)
-    height, width = raster.pixels.shape[:2]
-    pixels = shrink(raster.pixels, *scaled_size(width, height, side_px))
-    rgb, note = to_srgb(pixels, raster.profile)
+    if shorter_px:
+        ratio = max(known.width, known.height) / max(1, min(known.width, known.height))
+        raster = opened.raster(min(max(known.width, known.height, 1), ceil(shorter_px * ratio)))
+        pixels = _halved(raster.pixels, shorter_px)
+    else:
+        raster = opened.raster(side_px)
+        height, width = raster.pixels.shape[:2]
+        pixels = shrink(raster.pixels, *scaled_size(width, height, side_px))
+    # A model was trained on levels as files have them: no library's loader looks at profiles.
+    is_plain = bool(shorter_px) and pixels.ndim == 3 and pixels.shape[2] == 3
+    rgb, note = to_srgb(pixels, None if is_plain else raster.profile)
     rgb = np.ascontiguousarray(turn_upright(rgb, raster.orientation))
     rgb.flags.writeable = False
     width, height = upright_size(known.width, known.height, known.orientation)
@@ -95,6 +107,13 @@ def _decode(data: bytes, side_px: int, limits: Limits) -> Image:
         orientation=known.orientation,
         notes=(*raster.notes, *((note,) if note else ())),
     )
+
+
+def _halved(pixels: Pixels, shorter_px: int) -> Pixels:
+    """Pixels that a decoder could not scale, at twice what is wanted: a batch of them must not fill the memory."""
+    height, width = pixels.shape[:2]
+    factor = min(height, width) / (2 * shorter_px)
+    return pixels if factor < 2 else shrink(pixels, max(1, round(width / factor)), max(1, round(height / factor)))
 
 
 def _guarded(work: Callable[[], _Result]) -> _Result:

@@ -30,7 +30,8 @@ class Image:
     """A decoded image, upright, in sRGB.
 
     `rgb` is (height, width, 3) uint8, read-only, scaled down so that its longer side is the side that was asked
-    for (or full size where that is smaller). `width` and `height` are the upright full size in px.
+    for (or full size where that is smaller), or as the decoder scales it.
+    `width` and `height` are the upright full size in px.
     """
 
     rgb: Pixels

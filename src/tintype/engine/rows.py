@@ -64,7 +64,9 @@ class _Analyzer:
         self.first_with: dict[bytes, int] = {}
         self.count = 0
         self.failures: dict[str, list[tuple[str, str]]] = {}
-        self.waiting: list[tuple[int, bytes, Image]] = []
+        self.waiting: list[tuple[int, bytes, list[Image]]] = []  # an image at each of `scales`
+        self.scales = work.scales
+        self.scale_of = [work.scale_of(run) for run in work.stages]
 
     def run(self, items: Iterable[Item], count: int) -> tuple[pa.Table, dict[str, list[tuple[str, str]]]]:
         reader = iter(items)
@@ -146,7 +148,10 @@ class _Analyzer:
         self.watch.at(index, index, alone=is_alone)
         with self.clock.measure("decode"):
             try:
-                image = decode(data, side_px=self.work.side_px, limits=self.work.limits)
+                images = [
+                    decode(data, side_px=scale.side_px, shorter_px=scale.shorter_px, limits=self.work.limits)
+                    for scale in self.scales
+                ]
             except ImageError as error:
                 self.facts[index] = {
                     **_header_facts(data, self.work.limits),
@@ -157,6 +162,7 @@ class _Analyzer:
             except MemoryError:
                 self.facts[index] = {"status": "rejected", "reason": "needs more memory than there is"}
                 return
+        image = images[0]
         self.facts[index] = {
             "status": "ok",
             "reason": None,
@@ -166,7 +172,7 @@ class _Analyzer:
             "frames": image.frames,
             "color_mode": image.color_mode,
         }
-        self.waiting.append((index, data, image))
+        self.waiting.append((index, data, images))
         if is_alone:
             self._run_stages()
 
@@ -176,9 +182,11 @@ class _Analyzer:
             return
         indices = [index for index, _, _ in waiting]
         self.watch.at(indices[0], indices[-1], alone=len(indices) == 1 and indices[0] in self.alone)
-        batch = Batch([data for _, data, _ in waiting], [image for _, _, image in waiting])
+        data = [data for _, data, _ in waiting]
+        batches = [Batch(data, [images[at] for _, _, images in waiting]) for at in range(len(self.scales))]
         columns: dict[str, pa.Array] = {}
-        for run in self.work.stages:
+        for run, scale in zip(self.work.stages, self.scale_of, strict=True):
+            batch = batches[scale]
             with self.clock.measure(f"stage {run.stage.name}"):
                 needs = run.stage.needs
                 batch.runner = runner(needs.card) if isinstance(needs, Model) else None

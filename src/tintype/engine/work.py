@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tintype.codec.limits import Limits
 from tintype.core.columns import ROW_COLUMNS, schema_of
-from tintype.stages.base import SHARED_SIDE_PX, Bytes, Stage
+from tintype.stages.base import SHARED_SIDE_PX, Bytes, Model, Needs, Stage
 
 DECODE_STATE = "_stage_decode"
 
@@ -35,6 +35,14 @@ class StageRun:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How images are decoded for some stages: to this longer side, or with at least this shorter one."""
+
+    side_px: int = 0
+    shorter_px: int = 0
+
+
+@dataclass(frozen=True)
 class Work:
     """How a run computes rows; the same for all its shards."""
 
@@ -44,13 +52,23 @@ class Work:
     label_fields: tuple[pa.Field, ...] = ()
 
     @property
-    def side_px(self) -> int:
-        """The smallest scale that all stages can live with.
+    def scales(self) -> tuple[Scale, ...]:
+        """How each image is decoded: once for all stages that share their views, once for each other scale.
 
-        Never less than the one that ours share: what a stage finds must not depend on which others run.
+        The shared one is the smallest that all its stages can live with, and never less than ours need: what a stage
+        finds must not depend on which others run.
         """
-        sides = (run.stage.needs.side_px for run in self.stages if not isinstance(run.stage.needs, Bytes))
-        return max((SHARED_SIDE_PX, *sides))
+        own = dict.fromkeys(scale for run in self.stages if (scale := _own_scale(run.stage.needs)) is not None)
+        shared = [run.stage.needs for run in self.stages if _own_scale(run.stage.needs) is None]
+        if not shared and own:
+            return tuple(own)
+        sides = (needs.side_px for needs in shared if not isinstance(needs, Bytes))
+        return (Scale(side_px=max((SHARED_SIDE_PX, *sides))), *own)
+
+    def scale_of(self, run: StageRun) -> int:
+        """Which of `scales` a stage works on."""
+        own = _own_scale(run.stage.needs)
+        return 0 if own is None else self.scales.index(own)
 
     @property
     def stage_schema(self) -> pa.Schema:
@@ -64,6 +82,11 @@ class Work:
         rows = schema_of(ROW_COLUMNS)
         state = pa.field(DECODE_STATE, pa.int32())
         return pa.schema([*rows, state, *self.stage_schema, *self.label_fields])
+
+
+def _own_scale(needs: Needs) -> Scale | None:
+    """The scale of a stage whose images are decoded for it alone."""
+    return Scale(shorter_px=needs.side_px) if isinstance(needs, Model) and not needs.is_shared else None
 
 
 class Clock:

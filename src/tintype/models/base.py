@@ -15,7 +15,7 @@ from tintype.models.card import Card
 class RunnerInfo:
     """What runs, where, and how."""
 
-    card: str  # name of the card
+    card: Card
     backend: str  # "onnx"
     device: str  # "cpu"
     precision: str  # "fp32"
@@ -28,7 +28,12 @@ class Runner(Protocol):
     def info(self) -> RunnerInfo: ...
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """All outputs by name. A row's result does not depend on the other rows, nor on how many there are."""
+        """All outputs of the card by name, float32 (n, ...).
+
+        `inputs` has the card's input by name: pixels as `preparing.prepared` makes them, uint8 (n, height, width, 3);
+        token numbers int64 (n, length); or vectors float32 (n, d). On a CPU a row's result does not depend on the
+        other rows, nor on how many there are.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from tintype.models.base import Runner
 from tintype.models.card import Card
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def runner(card: Card) -> Runner:
     """The card's runner on this machine. Raises ModelError."""
     from tintype.models.backends.onnx import OnnxBackend  # the runtime is slow to load

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from tintype.codec.image import Image
 from tintype.core.columns import Column
+from tintype.core.errors import ModelError
 from tintype.models.base import Runner
 from tintype.models.card import Card
+from tintype.models.preparing import prepared
 
 SHARED_SIDE_PX = 320
 """Longer side of the view that the built-in stages share: thumbnails are it, small squares are made from it."""
@@ -36,14 +38,23 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Model:
-    """The stage runs a model (`batch.runner`) over squares of SHARED_SIDE_PX-px views (`batch.rgb`)."""
+    """The stage runs a model (`batch.runner`).
+
+    Over squares of the shared views (`batch.rgb`) where its card says so; otherwise it has images of its own, decoded
+    for it alone: `batch.images`, scaled down by no more than its card allows, for `batch.prepared()`.
+    """
 
     card: Card
 
     @property
+    def is_shared(self) -> bool:
+        """Whether the views that all built-in stages share are what it takes."""
+        return self.card.pixels.fit == "shared square"
+
+    @property
     def side_px(self) -> int:
-        """Longer side of the pixels that are decoded."""
-        return SHARED_SIDE_PX
+        """Longer side of the pixels that are decoded; with images of its own, the shorter one."""
+        return SHARED_SIDE_PX if self.is_shared else self.card.pixels.least_shorter_px
 
 
 Needs = Bytes | Pixels | Model
@@ -66,6 +77,15 @@ class Stage:
     needs: Needs
     settings: type
     compute: Callable[[Batch, Any], StageOutput]
+
+
+@dataclass(frozen=True)
+class CardStage:
+    """Stages that differ in their model alone, named `NAME:CARD`; `make(card)` is the one of a card."""
+
+    name: str
+    settings: type
+    make: Callable[[Card], Stage]
 
 
 @dataclass
@@ -101,6 +121,12 @@ class Batch:
         """
         views: list[NDArray[np.uint8]] = self._view("detail_luma", side_px, self._detail_luma)
         return views
+
+    def prepared(self) -> NDArray[np.uint8]:
+        """All images as the runner's card takes them: uint8 (n, height, width, 3). Raises ModelError without one."""
+        if self.runner is None:
+            raise ModelError("a stage that needs a model was run without one")
+        return prepared([image.rgb for image in self.images], self.runner.info.card.pixels)
 
     def rgb(self, side_px: int) -> NDArray[np.uint8]:
         """All images squeezed to squares: (n, side_px, side_px, 3) uint8 sRGB, upright."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tintype.core.columns import Column
 from tintype.core.errors import ModelError
-from tintype.models.card import built_in
+from tintype.models.card_file import built_in
 from tintype.stages.base import Batch, Model, Stage
 
 CARD = built_in("descriptor")
@@ -41,12 +41,12 @@ class Settings:
 
 
 def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
-    """Describe each image of the batch by the built-in model. Reads batch.rgb(card.input.side_px)."""
+    """Describe each image of the batch by the built-in model. Reads batch.rgb(card.pixels.width)."""
     if batch.runner is None:
         raise ModelError("the stage descriptor was run without its model")
     if len(batch) == 0:
         return {column.name: pa.array([], column.type) for column in COLUMNS}
-    squares = batch.rgb(CARD.input.side_px)
+    squares = batch.rgb(CARD.pixels.width)
     parts = (squares[start : start + _AT_ONCE] for start in range(0, len(squares), _AT_ONCE))
     outputs = [batch.runner.run({CARD.input.name: part}) for part in parts]
     whole = np.concatenate([output[_WHOLE.name] for output in outputs]).astype(np.float16)

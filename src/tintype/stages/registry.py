@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # OpenCV is loaded with the first stage, not with the list of
 PLUGINS = Plugins("stage")
 """Entry points of the group `tintype.stages`: name = "module:attribute"."""
 
+CARD_PLUGINS = Plugins("card_stage")
+"""Entry points of the group `tintype.card_stages`: stages that are made of a card, named `NAME:CARD`."""
+
 DEFAULT_STAGES = ("exif", "quality", "phash", "colors", "thumbnail", "descriptor")
 """What a scan computes unless told otherwise."""
 
@@ -26,9 +29,18 @@ def names() -> tuple[str, ...]:
 
 
 def stage(name: str) -> Stage:
-    """The stage of that name, imported on first use. Raises PluginError where it is unknown or does not load."""
-    from tintype.stages.base import Stage
+    """The stage of that name, or of a name and a card (`embed:CARD`), imported on first use.
 
+    Raises PluginError where it is unknown or does not load, ModelError where the card is not there.
+    """
+    from tintype.stages.base import CardStage, Stage
+
+    family, colon, card = name.partition(":")
+    if colon:
+        from tintype.models import registry as models
+
+        made: Stage = CARD_PLUGINS.load(family, CardStage).make(models.card(card))
+        return made
     loaded: Stage = PLUGINS.load(name, Stage)
     return loaded
 
@@ -43,7 +55,7 @@ def fingerprint(stage: Stage, settings: Any) -> int:
 
     known = [stage.name, stage.version, dataclasses.asdict(settings)]
     if isinstance(stage.needs, Model):
-        known.append(stage.needs.card.sha256)
+        known.append(stage.needs.card.fingerprint)
     text = json.dumps(known, sort_keys=True, separators=(",", ":"), allow_nan=False)
     number = int.from_bytes(blake3(text.encode()).digest(length=4), "big") & 0x7FFF_FFFF
     return number or 1

@@ -94,14 +94,17 @@ def card(weights: bytes, recipe: Recipe) -> dict[str, Any]:
         "name": "descriptor",
         "version": VERSION,
         "task": "embed image",
-        "file": "descriptor.onnx",
-        "sha256": hashlib.sha256(weights).hexdigest(),
+        "weights": [
+            {"engine": "onnx", "file": {"name": "descriptor.onnx", "sha256": hashlib.sha256(weights).hexdigest()}}
+        ],
         "input": {
+            "kind": "pixels",
             "name": "pixels",
-            "dtype": "uint8",
+            "width": recipe.side_px,
+            "height": recipe.side_px,
+            "fit": "shared square",
             "layout": "NHWC",
-            "side_px": recipe.side_px,
-            "resize": "the whole upright image squeezed to a square, sRGB, as Batch.rgb makes it from the 320-px view",
+            "dtype": "uint8",
         },
         "outputs": [
             {"name": "descriptor", "shape": [recipe.dimension], "normalized": True},

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from tintype.core.errors import ModelError
 from tintype.models.base import RunnerInfo
-from tintype.models.card import Card, read_weights
+from tintype.models.card import Card, PixelInput
+from tintype.models.card_file import read_file
+from tintype.models.preparing import network_input
 
 _ERRORS_ONLY = 3
 
@@ -24,24 +27,34 @@ class OnnxRunner:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        weights = read_weights(card)  # never by path: what was hashed is what runs
+        weights = read_file(card, card.weights_for("onnx").file)  # never by path: what was hashed is what runs
         try:
             self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own exceptions share no base but this
-            line = (str(error).splitlines() or [""])[0][:200]
-            raise ModelError(f"card {card.name}: ONNX Runtime cannot load it: {line}") from error
+            raise ModelError(f"card {card.name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
         there = {output.name for output in self._session.get_outputs()}
         missing = [output.name for output in card.outputs if output.name not in there]
-        if missing or [given.name for given in self._session.get_inputs()] != [card.input.name]:
-            raise ModelError(f"card {card.name}: its inputs or outputs are not those of its weights")
+        inputs = [given.name for given in self._session.get_inputs()]
+        if missing or card.input.name not in inputs:
+            raise ModelError(
+                f"card {card.name}: its inputs or outputs are not those of its weights, which have "
+                f"{', '.join(inputs)} and {', '.join(sorted(there))}"
+            )
 
     @property
     def info(self) -> RunnerInfo:
-        return RunnerInfo(self._card.name, "onnx", "cpu", "fp32")
+        return RunnerInfo(self._card, "onnx", "cpu", "fp32")
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         names = [output.name for output in self._card.outputs]
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        given = dict(inputs)
+        if isinstance(self._card.input, PixelInput):
+            given[self._card.input.name] = network_input(given[self._card.input.name], self._card.input)
+        try:
+            made = self._session.run(names, given)
+        except Exception as error:
+            raise ModelError(f"card {self._card.name}: ONNX Runtime cannot run it: {_first_line(error)}") from error
+        return {name: np.asarray(values, np.float32) for name, values in zip(names, made, strict=True)}
 
 
 class OnnxBackend:
@@ -49,3 +62,7 @@ class OnnxBackend:
 
     def load(self, card: Card) -> OnnxRunner:
         return OnnxRunner(card)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
