@@ -63,7 +63,9 @@ def figures(descriptor: Descriptor) -> dict[str, object]:
         by_copy = (rest[:, :base] > own[:, None]).sum(axis=1) < NEIGHBORS
         found[words] = {
             name: round(float(by_copy[[kind in members for kind in kinds]].mean()), 4)
-            for name, members in ({name: {e.name for e in edits} for name, edits in SETS.items()} | {HARD: {HARD}}).items()
+            for name, members in (
+                {name: {e.name for e in edits} for name, edits in SETS.items()} | {HARD: {HARD}}
+            ).items()
         }
     found["gate"] = _gate(whole, base, owner, np.array([kind in {edit.name for edit in NAMED} for kind in kinds]))
     return found
