@@ -24,6 +24,9 @@ from tintype.sources.base import Item
 from tintype.stages import registry
 from tintype.store.collection import Collection
 
+EMBEDDED = "embed_"
+"""How the columns of `tintype embed` begin; the name of their card follows."""
+
 _URI = Reference("uri", pa.string())
 
 
@@ -38,8 +41,8 @@ def neighbors(
 
     `image` is the uri of a row, a path to a file from anywhere (a `pathlib.Path`, or a text that is no uri of the
     collection), or a vector (d,). `vectors` is the column that is compared; files can be compared by the built-in
-    `descriptor` only. Every row is compared. Raises UsageError, FilterError, and SourceError for a file that is
-    no image.
+    `descriptor` and by columns of `embed`, whose model must be at hand. Every row is compared. Raises UsageError,
+    FilterError, ModelError, and SourceError for a file that is no image.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
@@ -59,7 +62,7 @@ def neighbors(
         query, digest = row
         uri = image
     else:
-        query = _described(Path(absolute(image)), vectors)
+        query = _described(collection, Path(absolute(image)), vectors)
     batches = collection.store.batches(["uri", "digest", vectors], where=expression)
     return nearest(batches, query, k, digest, uri)
 
@@ -75,17 +78,26 @@ def _row(collection: Collection, uri: str, vectors: str) -> tuple[NDArray[np.flo
     return None
 
 
-def _described(path: Path, vectors: str) -> NDArray[np.float32]:
+def _described(collection: Collection, path: Path, vectors: str) -> NDArray[np.float32]:
     """The vector of a file, as a scan would compute it."""
-    if vectors != DEFAULT_VECTORS:
+    if vectors != DEFAULT_VECTORS and not vectors.startswith(EMBEDDED):
         raise UsageError(f"a file cannot be compared by {shown(vectors)!r}; name an image of the collection")
-    stage = registry.stage(DEFAULT_VECTORS)
+    item = _item(path, Limits())
+    stage = registry.stage(vectors if vectors == DEFAULT_VECTORS else f"embed:{vectors.removeprefix(EMBEDDED)}")
     settings = stage.settings()
-    work = Work((StageRun(stage, settings, registry.fingerprint(stage, settings)),), Limits(), decode_state=1)
-    rows, _ = analyze([_item(path, work.limits)], 1, work)
+    run = StageRun(stage, settings, registry.fingerprint(stage, settings))
+    if vectors != DEFAULT_VECTORS and not collection.store.count(
+        Compare(Reference(run.state_column, pa.int32()), "=", run.state)
+    ):
+        raise UsageError(f"{vectors} was computed by another version of that model. Compute it again: tintype embed")
+    rows, failures = analyze([item], 1, Work((run,), Limits(), decode_state=1))
     if rows["status"][0].as_py() != "ok":
         raise SourceError(f"{shown(str(path))}: {rows['status'][0]}: {rows['reason'][0]}")
-    return np.array(rows[DEFAULT_VECTORS][0].as_py(), np.float32)
+    vector = rows[vectors][0].as_py()
+    if vector is None:
+        why = next((reason for found in failures.values() for _, reason in found), "the model gives no vector for it")
+        raise SourceError(f"{shown(str(path))}: {why}")
+    return np.array(vector, np.float32)
 
 
 def _item(path: Path, limits: Limits) -> Item:

@@ -38,9 +38,9 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
 
 def vectors_column(vectors: NDArray[np.float32], dimension: int) -> pa.FixedSizeListArray:
     """(n, d) vectors as float16 of unit length; null where one is not finite or has no length."""
-    vectors = vectors.reshape(-1, dimension).astype(np.float32)
+    vectors = vectors.reshape(-1, dimension)
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # no square overflows
         good = np.isfinite(lengths[:, 0]) & (lengths[:, 0] > _LEAST_LENGTH)
         unit = np.where(good[:, None], vectors / np.where(good[:, None], lengths, 1), 0).astype(np.float16)
     flat = pa.array(unit.reshape(-1), pa.float16())
@@ -59,8 +59,7 @@ def column_type(card: Card) -> pa.DataType:
 
 def stage(card: Card) -> Stage:
     """The stage `embed_NAME`. Raises ModelError for a card that makes no vectors of images."""
-    if card.task == "embed text":
-        raise ModelError(f"card {card.name} embeds words, not images")
+    _ = card.pixels
     words = f"what the picture looks like by the model {card.name}, a vector of unit length: compare by cosine"
     column = Column(column_name(card), column_type(card), None, words)
     return Stage(column_name(card), 1, (column,), Model(card), Settings, compute)
