@@ -36,6 +36,7 @@ def sections() -> dict[str, type]:
     """The sections of the configuration with the dataclasses that hold them."""
     found: dict[str, type] = {"scan": ScanSettings, "limits": Limits}
     found |= {name: stages.stage(name).settings for name in stages.names()}
+    found |= {name: stages.family(name).settings for name in stages.CARD_PLUGINS.names()}
     found |= {name: finders.finder(name).settings for name in finders.names()}
     return found
 

@@ -27,7 +27,7 @@ def work_of(source: Source, stages: Sequence[str], settings_of: Callable[[str], 
     runs = []
     for name in dict.fromkeys(stages):
         stage = registry.stage(name)
-        settings = stage.settings() if ":" in name else settings_of(name)
+        settings = settings_of(name.partition(":")[0])
         runs.append(StageRun(stage, settings, registry.fingerprint(stage, settings)))
     return Work(tuple(runs), limits, decode_state(limits), _label_fields(source))
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tintype.core.columns import Column
-from tintype.core.errors import ModelError
 from tintype.models.card_file import built_in
 from tintype.stages.base import Batch, Model, Stage
+from tintype.stages.model_outputs import model_outputs
 
 CARD = built_in("descriptor")
 _WHOLE, _REGIONS = CARD.output("descriptor"), CARD.output("regions")
@@ -32,7 +32,6 @@ COLUMNS = (
 )
 
 _INT8_ONE = 127
-_AT_ONCE = 8  # images; of 32 the layers' results no longer fit the cache, and each takes a seventh longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +41,11 @@ class Settings:
 
 def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     """Describe each image of the batch by the built-in model. Reads batch.rgb(card.pixels.width)."""
-    if batch.runner is None:
-        raise ModelError("the stage descriptor was run without its model")
-    if len(batch) == 0:
-        return {column.name: pa.array([], column.type) for column in COLUMNS}
-    squares = batch.rgb(CARD.pixels.width)
-    parts = (squares[start : start + _AT_ONCE] for start in range(0, len(squares), _AT_ONCE))
-    outputs = [batch.runner.run({CARD.input.name: part}) for part in parts]
-    whole = np.concatenate([output[_WHOLE.name] for output in outputs]).astype(np.float16)
-    regions = np.rint(np.concatenate([output[_REGIONS.name] for output in outputs]) * _INT8_ONE).astype(np.int8)
+    whole, regions = model_outputs(batch, (_WHOLE, _REGIONS))
+    quantized = np.rint(regions * _INT8_ONE).astype(np.int8)
     return {
-        "descriptor": _lists(whole, COLUMNS[0].type),
-        "descriptor_regions": _lists(regions.reshape(len(batch), -1), COLUMNS[1].type),
+        "descriptor": _lists(whole.astype(np.float16), COLUMNS[0].type),
+        "descriptor_regions": _lists(quantized.reshape(len(batch), -1), COLUMNS[1].type),
     }
 
 

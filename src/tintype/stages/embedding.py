@@ -12,8 +12,8 @@ from tintype.core.columns import Column
 from tintype.core.errors import ModelError
 from tintype.models.card import Card
 from tintype.stages.base import Batch, CardStage, Model, Stage
+from tintype.stages.model_outputs import model_output
 
-_AT_ONCE = 8  # images; of 32 the layers' results no longer fit a processor's cache
 _LEAST_LENGTH = 1e-6  # of a vector; shorter ones point nowhere
 
 
@@ -27,13 +27,8 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     if batch.runner is None:
         raise ModelError("a stage that embeds was run without its model")
     card = batch.runner.info.card
-    name, output = column_name(card), card.vectors()
-    if len(batch) == 0:
-        return {name: pa.array([], column_type(card))}
-    pixels = batch.rgb(card.pixels.width) if Model(card).is_shared else batch.prepared()
-    parts = [pixels[start : start + _AT_ONCE] for start in range(0, len(pixels), _AT_ONCE)]
-    made = [batch.runner.run({card.input.name: part})[output.name] for part in parts]
-    return {name: vectors_column(np.concatenate(made), output.shape[0])}
+    output = card.vectors()
+    return {column_name(card): vectors_column(model_output(batch, output), output.shape[0])}
 
 
 def vectors_column(vectors: NDArray[np.float32], dimension: int) -> pa.FixedSizeListArray:

@@ -11,7 +11,7 @@ from blake3 import blake3
 from tintype.core.plugins import Plugins
 
 if TYPE_CHECKING:  # OpenCV is loaded with the first stage, not with the list of their names
-    from tintype.stages.base import Stage
+    from tintype.stages.base import CardStage, Stage
 
 PLUGINS = Plugins("stage")
 """Entry points of the group `tintype.stages`: name = "module:attribute"."""
@@ -33,15 +33,22 @@ def stage(name: str) -> Stage:
 
     Raises PluginError where it is unknown or does not load, ModelError where the card is not there.
     """
-    from tintype.stages.base import CardStage, Stage
+    from tintype.stages.base import Stage
 
-    family, colon, card = name.partition(":")
+    kind, colon, card = name.partition(":")
     if colon:
         from tintype.models import registry as models
 
-        made: Stage = CARD_PLUGINS.load(family, CardStage).make(models.card(card))
-        return made
+        return family(kind).make(models.card(card))
     loaded: Stage = PLUGINS.load(name, Stage)
+    return loaded
+
+
+def family(name: str) -> CardStage:
+    """The kind of stages that are named `NAME:CARD`. Raises PluginError where it is unknown or does not load."""
+    from tintype.stages.base import CardStage
+
+    loaded: CardStage = CARD_PLUGINS.load(name, CardStage)
     return loaded
 
 
