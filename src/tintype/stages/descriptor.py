@@ -45,7 +45,7 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     quantized = np.rint(regions * _INT8_ONE).astype(np.int8)
     return {
         "descriptor": _lists(whole.astype(np.float16), COLUMNS[0].type),
-        "descriptor_regions": _lists(quantized.reshape(len(batch), -1), COLUMNS[1].type),
+        "descriptor_regions": _lists(quantized.reshape(len(batch), COLUMNS[1].type.list_size), COLUMNS[1].type),
     }
 
 
