@@ -28,8 +28,10 @@ if TYPE_CHECKING:
         report,
         scan,
         scan_objects,
+        search,
         select,
         trust,
+        write_answers,
     )
     from tintype.core.errors import TintypeError
     from tintype.store.collection import Collection
@@ -63,8 +65,10 @@ __all__ = [
     "report",
     "scan",
     "scan_objects",
+    "search",
     "select",
     "trust",
+    "write_answers",
 ]
 
 

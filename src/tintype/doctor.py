@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -233,9 +233,16 @@ def _disk(place: str | None) -> Iterator[Check]:
 
 
 def _collection_checks(place: str) -> list[Check]:
+    """The collection's parts, and those of the objects in its images where some were made."""
     try:
         from tintype import api
+        from tintype.api.places import existing
+        from tintype.store.layout import Layout
 
-        return list(api.check(place))
+        checks = api.check(place)
+        objects = Layout(Layout(existing(place)).objects)
+        if objects.record.is_file():  # without one an interrupted call left it, and the next one begins anew
+            checks += [replace(check, name=f"objects: {check.name}") for check in api.check(objects.place)]
+        return checks
     except (ImportError, TintypeError) as error:
         return [Check("collection", False, str(error))]

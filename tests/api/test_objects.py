@@ -13,7 +13,7 @@ from blake3 import blake3
 from PIL import Image
 
 import tintype
-from tintype import api
+from tintype import api, doctor
 from tintype.api.objects import scan_objects
 from tintype.core.errors import (
     CollectionError,
@@ -72,6 +72,21 @@ def changes(objects: tintype.Collection) -> dict[str, int]:
     return {name: document[name] for name in names if document[name]}
 
 
+def test_doctor_looks_into_the_objects_too(root: Path, tmp_path: Path) -> None:
+    before = [check.name for check in doctor.examine(str(root)).checks]
+    objects = make(root, annotate(tmp_path / "a.json", BOXES))
+    found = doctor.examine(str(root))
+    assert [name for check in found.checks if (name := check.name) not in before] == [
+        f"objects: {name}" for name in ("record", "trust", "lock", "table", "ledger", "leftovers")
+    ]
+    assert all(check.ok for check in found.checks if check.name.startswith("objects: "))
+    for file in (objects.layout.images / "data").iterdir():
+        file.write_bytes(os.urandom(file.stat().st_size))
+    assert [check.name for check in doctor.examine(str(root)).checks if check.ok is False] == ["objects: table"]
+    objects.layout.record.unlink()
+    assert [check.name for check in doctor.examine(str(root)).checks] == before
+
+
 def test_objects_are_a_collection_within_the_one_of_their_images(root: Path, tmp_path: Path) -> None:
     objects = make(root, annotate(tmp_path / "a.json", BOXES))
     assert len(objects) == 18
@@ -115,6 +130,22 @@ def test_the_same_call_again_computes_nothing(root: Path, tmp_path: Path) -> Non
     again = make(root, boxes)
     assert changes(again) == {"unchanged": 18}
     assert again.table().equals(before)
+
+
+def test_the_same_boxes_in_another_format_are_the_same_objects(root: Path, tmp_path: Path) -> None:
+    before = make(root, annotate(tmp_path / "a.json", BOXES)).table(["uri", "digest", "phash"])
+    for name, boxes in BOXES.items():
+        objects = "".join(
+            f"<object><name>thing</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + width}</xmax>"
+            f"<ymax>{y + height}</ymax></bndbox></object>"
+            for x, y, width, height in boxes
+        )
+        path = (tmp_path / "voc" / name).with_suffix(".xml")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"<annotation><filename>{name}</filename>{objects}</annotation>")
+    again = make(root, tmp_path / "voc")
+    assert again.table(["uri", "digest", "phash"]).equals(before)
+    assert set(again.table(["label_label"])["label_label"].to_pylist()) == {"thing"}
 
 
 def test_only_what_changed_is_cut_again(root: Path, tmp_path: Path) -> None:
@@ -278,7 +309,7 @@ def test_what_does_not_go_together_is_said(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unit"):
         make(root, boxes, unit="px")
     with pytest.raises(UsageError, match="format"):
-        make(root, boxes, kind="voc")
+        make(root, boxes, kind="dota")
     with pytest.raises(UsageError, match="no annotations"):
         scan_objects(root)
     with pytest.raises(SourceError, match="not there"):

@@ -54,4 +54,4 @@ def test_takes_its_options(photos):
 
 def test_words_that_do_not_fit_are_refused(photos):
     assert run(photos).exit_code == 2
-    assert run(photos, "--boxes", "x.json", "--format", "voc").exit_code == 2
+    assert run(photos, "--boxes", "x.json", "--format", "dota").exit_code == 2

@@ -1,11 +1,14 @@
 """Progress in a log and in a picture, drawn from plain events."""
 
 import io
+import sys
+import time
 
 import pytest
 from rich.console import Console
 
-from tintype.cli.progress import Log, _picture, duration, sentence, watched
+from tintype.cli import progress
+from tintype.cli.progress import Log, _picture, awaited, duration, sentence, step, watched
 from tintype.core.progress import Progress
 
 
@@ -71,6 +74,66 @@ def test_spans_of_time_are_said_as_people_say_them(seconds, text):
 def test_quiet_watches_nothing():
     with watched(is_quiet=True) as listener:
         assert listener is None
+
+
+def answer(phase: str, done: int = 0, total: int = 0) -> Progress:
+    return Progress(phase, done, total, {}, 0.0, 0.0, None, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (answer("sorting"), "sorting …"),
+        (answer("sorting", 0, 1500), "sorting (1,500) …"),
+        (answer("looking", 1500), "looking: 1,500"),
+        (answer("looking", 20, 1500), "looking: 20 of 1,500"),
+    ],
+)
+def test_an_answer_says_what_it_is_at_in_one_line(moment, words):
+    assert step(moment) == words
+
+
+def terminal(monkeypatch):
+    """In the place of stderr; holds what is drawn."""
+    target = io.StringIO()
+    target.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", target)
+    monkeypatch.setenv("TERM", "xterm")
+    return target
+
+
+def test_an_answer_that_takes_long_is_drawn_on_a_terminal_and_nothing_is_left(monkeypatch):
+    drawn = terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.0)
+    with awaited(is_quiet=False) as listener:
+        listener(answer("sorting", 0, 1500))
+        until(lambda: "sorting (1,500)" in drawn.getvalue())
+        listener(answer("looking", 20, 1500))
+        until(lambda: "looking: 20 of 1,500" in drawn.getvalue())
+    assert drawn.getvalue().endswith("\x1b[2K")  # the line is wiped
+
+
+def test_an_answer_that_comes_soon_draws_nothing(monkeypatch):
+    drawn = terminal(monkeypatch)
+    with awaited(is_quiet=False) as listener:
+        listener(answer("sorting"))
+    assert drawn.getvalue() == ""
+
+
+def test_with_json_and_off_a_terminal_an_answer_draws_nothing(monkeypatch):
+    drawn = terminal(monkeypatch)
+    with awaited(is_quiet=True) as listener:
+        assert listener is None
+    drawn.isatty = lambda: False
+    with awaited(is_quiet=False) as listener:
+        assert listener is None
+
+
+def until(is_so) -> None:
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_off_a_terminal_lines_go_to_stderr(capsys):

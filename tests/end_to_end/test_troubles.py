@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from command import Ran, Tintype
 
+from tintype.core.errors import CollectionError
 from tintype.core.platform import write_atomically
+from tintype.engine.ledger.sqlite import look_at
 from tintype.testing.pictures import fill_folder
 
 
@@ -200,11 +203,30 @@ def test_an_answer_says_that_a_scan_was_interrupted(tintype: Tintype, tmp_path: 
     fill_folder(root, 1_500)
     words = [sys.executable, "-m", "tintype.cli.main", "scan", root, "--workers", "1"]
     running = subprocess.Popen(words, env=tintype.environ, stderr=subprocess.DEVNULL)
-    while not (root / ".tintype" / "ledger.sqlite").exists():
+    worker = only_child(running.pid)
+    os.kill(worker, signal.SIGSTOP)  # however busy the machine is, the scan does not end before it is killed
+    while not waiting_shards(root / ".tintype" / "ledger.sqlite"):
         time.sleep(0.01)
-    time.sleep(0.4)
     running.kill()
     running.wait()
+    os.kill(worker, signal.SIGKILL)
     assert "interrupted" in tintype("info", root).stderr
     tintype("scan", root)
     assert tintype("info", root).stderr == ""
+
+
+def only_child(parent: int) -> int:
+    """The first process that another one starts."""
+    while True:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        if children:
+            return int(children[0])
+        time.sleep(0.01)
+
+
+def waiting_shards(ledger: Path) -> int:
+    """How many shards a ledger has that are not committed; 0 while it is being made."""
+    try:
+        return sum(count for state, count in look_at(ledger).items() if state != "committed")
+    except (CollectionError, OSError):
+        return 0

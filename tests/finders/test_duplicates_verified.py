@@ -153,6 +153,30 @@ def test_a_part_is_found_by_its_region():
     assert "cropped" in told[PAIR]
 
 
+def test_a_collage_does_not_bring_its_photos_together():
+    """Each photo is a copy of a part of it, but no group holds both, nor a copy of either with the other."""
+    one, other = photos(2, side_px=640)
+    collage = np.concatenate([one, other], axis=1)
+    found = found_in(described(scanned(collage, one, other, saved(one, 60), saved(other, 60)), vectors_of(*[0] * 5)))
+    assert {("00000.jpg", f"0000{at}.jpg") for at in range(1, 5)} <= kinds(found).keys()
+    groups = [set(group.members) for group in found.groups]
+    assert sorted(map(len, groups)) == [2, 3]
+    assert {frozenset(group - {"00000.jpg"}) for group in groups} == {
+        frozenset({"00001.jpg", "00003.jpg"}),
+        frozenset({"00002.jpg", "00004.jpg"}),
+    }
+
+
+def test_a_remembered_collage_does_not_bring_new_photos_together():
+    one, other = photos(2, side_px=640)
+    remembered = described(scanned(np.concatenate([one, other], axis=1)), vectors_of(0))
+    at = remembered.schema.get_field_index("digest")
+    remembered = remembered.set_column(at, remembered.schema.field(at), pa.array([digest(99)], pa.binary(16)))
+    found = found_in(described(scanned(one, other), vectors_of(0, 0)), against=TableColumns(remembered))
+    assert len(kinds(found)) == 2
+    assert [len(group.members) for group in found.groups] == [2]
+
+
 def test_groups_hold_what_was_compared_with_the_best():
     (rgb,) = photos(1, side_px=640)
     images = [rgb, rgb[:, ::-1], saved(rgb, 50)[:460, :600], np.rot90(rgb), *photos(3, seed=8)]
@@ -208,6 +232,42 @@ def test_what_a_person_told_apart_is_never_a_pair_nor_in_one_group():
 def test_the_same_pixels_can_be_told_apart_too():
     (rgb,) = photos(1)
     assert kinds(found_in(scanned(rgb, rgb), apart=frozenset({(digest(0), digest(1))}))) == {}
+
+
+@pytest.mark.parametrize("is_black", [False, True])
+def test_a_verdict_changes_its_own_pair_alone(is_black):
+    """Three files of the same pixels, and in photos a re-encoded one: whichever pair is told apart, the others stay."""
+    (rgb,) = photos(1)
+    images = [np.zeros((60, 80, 3), np.uint8)] * 3 if is_black else [rgb, rgb, rgb, saved(rgb, 60)]
+    table = described(scanned(*images), vectors_of(*[0] * len(images)))
+    before = kinds(found_in(table))
+    assert sum(kind == "same pixels" for kind in before.values()) == 2
+    for a, b in [(0, 1), (0, 2), (1, 2), *([] if is_black else [(0, 3), (1, 3), (2, 3)])]:
+        decided = f"{a:05d}.jpg", f"{b:05d}.jpg"
+        found = found_in(table, apart=frozenset({(digest(a), digest(b))}))
+        after = kinds(found)
+        assert decided not in after
+        expected = {pair: kind for pair, kind in before.items() if pair != decided}
+        assert after == after | expected
+        assert all(kind == "same pixels" for pair, kind in after.items() if pair not in expected)
+        assert all(not {*decided} <= set(group.members) for group in found.groups)
+
+
+def test_a_verdict_on_the_same_pixels_holds_in_a_comparison_too():
+    (rgb,) = photos(1)
+    before, table = scanned(rgb), scanned(rgb, rgb, digest=[digest(10), digest(11)])
+    found = found_in(table, against=TableColumns(before), apart=frozenset({(digest(0), digest(10))}))
+    assert kinds(found) == {("00001.jpg", "00000.jpg"): "same pixels"}
+
+
+def test_of_two_remembered_copies_the_one_that_is_not_mirrored_is_kept():
+    (rgb,) = photos(1)
+    new = described(scanned(rgb, digest=[digest(10)]), vectors_of(0))
+    upright, mirrored = saved(rgb, 20), rgb[:, ::-1]  # which agrees more, to the last pixel
+    for images in ([upright, mirrored], [mirrored, upright]):
+        found = found_in(new, against=TableColumns(described(scanned(*images), vectors_of(0, 0))))
+        kept = {row["kind"]: row["why"] is not None for row in found.pairs.to_pylist()}
+        assert kept == {"re-encoded": True, "mirrored": False}
 
 
 def test_a_second_collection_is_compared_with_and_keeps_its_own():

@@ -78,11 +78,43 @@ def test_right_labels_raise_no_doubt():
     assert answer.overlaps == []
 
 
-def test_labels_by_chance_are_not_all_called_wrong():
-    """Nothing can be learned, so nothing is sure."""
-    random = np.random.default_rng(1)
-    answer, _ = suspects(table_of(random.standard_normal((300, 16)), NAMES[random.integers(0, 4, 300)]), least_score=0)
-    assert max(answer.table["score"].to_pylist()) < 0.9
+@pytest.mark.parametrize("count", [20, 40, 300])
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_by_chance_are_not_called_wrong(count, seed):
+    """Nothing can be learned, so nothing is listed."""
+    random = np.random.default_rng(seed)
+    _, rows = suspects(table_of(random.standard_normal((count, 16)), NAMES[random.integers(0, 4, count)]))
+    assert rows == {}
+
+
+@pytest.mark.parametrize("count", [20, 40, 100])
+@pytest.mark.parametrize("seed", range(4))
+def test_in_a_small_set_one_wrong_label_is_listed_and_no_right_one(count, seed):
+    """A few images of each class, which lie apart: one label says little of how many are wrong, and need not."""
+    vectors, true = crowds(count, width=64, seed=seed)
+    given = true.copy()
+    given[7] = (true[7] + 1) % 4
+    assert list(suspects(table_of(vectors, NAMES[given]))[1]) == ["00007.jpg"]
+    assert suspects(table_of(vectors, NAMES[true]))[1] == {}
+
+
+def test_each_suspect_comes_with_its_nearest_images_and_their_labels():
+    vectors, true = crowds(200)
+    given = true.copy()
+    given[17] = (true[17] + 2) % 4
+    vectors[18], given[18] = vectors[17], given[17]  # a copy has no vote
+    table = table_of(vectors, NAMES[given])
+    answer, rows = suspects(table)
+    assert list(rows) == ["00017.jpg", "00018.jpg"]
+    unit = np.array(table["descriptor"].to_pylist(), np.float32)
+    cosine = unit @ unit[17]
+    expected = [at for at in np.argsort(-cosine).tolist() if at not in (17, 18)][:5]
+    assert rows["00017.jpg"]["nearest"] == [f"{at:05d}.jpg" for at in expected]
+    assert rows["00017.jpg"]["nearest_label"] == NAMES[given[expected]].tolist()
+    assert np.allclose(rows["00017.jpg"]["nearest_similarity"], cosine[expected], atol=2e-3)
+    near = answer.to_json()["suspects"][0]["nearest"]
+    assert [one["uri"] for one in near] == rows["00017.jpg"]["nearest"]
+    assert near[0].keys() == {"uri", "label", "similarity"}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +205,7 @@ def test_of_the_same_bytes_those_with_the_rarer_label_come_first():
     assert (first["a_uri"], first["kind"], first["score"]) == ("same-2.jpg", CONFLICTING, 1.0)
     assert (first["given"], first["suggested"], first["b_uri"]) == ("bee", "ant", "same-0.jpg")
     assert first["reason"] == "labeled bee, but the same bytes are labeled ant in same-0.jpg"
+    assert (first["nearest"], first["nearest_label"], first["nearest_similarity"]) == (["same-0.jpg"], ["ant"], [1.0])
     assert list(rows) == ["same-2.jpg"]
 
 

@@ -41,6 +41,18 @@ def test_vectors_that_say_nothing_are_counted() -> None:
     assert found.without_vector == 4
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_64_bits_that_32_cannot_hold_are_left_out_and_counted() -> None:
+    nan, infinite = float("nan"), float("inf")
+    vectors = [[1e300, 0, 0], [infinite, 1, 0], [-infinite, infinite, 0], [nan, 1, 0], [0, 1e30, 0], [0, 3e-30, 4e-30]]
+    rows = table([(number, f"{number}", None) for number in range(len(vectors))])
+    rows = rows.set_column(2, "v", pa.array(vectors, pa.list_(pa.float64(), 3)))
+    found = read_subjects(TableColumns(rows), "v")
+    assert found.uri.to_pylist() == ["4", "5"]
+    assert found.vectors.tolist() == [[0, 1, 0], [0, np.float16(0.6), np.float16(0.8)]]
+    assert (found.images, found.without_vector) == (6, 4)
+
+
 def test_no_rows_and_no_column() -> None:
     assert len(read_subjects(TableColumns(table([])), "v")) == 0
     found = read_subjects(TableColumns(table([(1, "a", [1, 0, 0]), (1, "b", [1, 0, 0])])), "missing")

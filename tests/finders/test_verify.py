@@ -15,6 +15,7 @@ from tintype.finders.verify.judging import turned_around
 from tintype.finders.verify.maps import (
     TURN_MAPS,
     applied,
+    cells_shown,
     composed,
     frame,
     in_pixels,
@@ -52,6 +53,21 @@ def test_overlaps_are_those_that_counting_points_gives(one):
     np.testing.assert_allclose(overlap(one), inside, atol=0.02)
 
 
+@given(maps())
+def test_cells_are_those_whose_middles_come_to_lie_within_the_other(one):
+    (bits,) = cells_shown(np.array([one.ravel()])).tolist()
+    middles = (np.stack(np.meshgrid(np.arange(8), np.arange(8)), -1).reshape(-1, 2) + 0.5) / 8
+    moved = applied(one, middles)
+    assert bits.bit_count() == ((moved >= 0) & (moved <= 1)).all(axis=1).sum()
+
+
+def test_halves_have_no_cells_in_common():
+    left, right, whole = np.array([[2.0, 0, 0, 0, 1, 0], [2, 0, -1, 0, 1, 0], [1, 0, 0, 0, 1, 0]])
+    cells = cells_shown(np.stack([left, right, whole]))
+    assert cells[0] & cells[1] == 0
+    assert cells[0] | cells[1] == cells[2] == np.uint64(2**64 - 1)
+
+
 def test_turns_are_those_of_pixels():
     """A point of the picture lies where turning the pixels puts it."""
     gray = np.zeros((60, 60), np.uint8)
@@ -86,6 +102,7 @@ def test_a_wrong_guess_agrees_with_nothing():
     assert found is None or found.coarse.share < 0.4
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_verdict_is_the_same_from_both_sides(top, left):
     (rgb,) = photos(1)
@@ -115,11 +132,23 @@ def test_pictures_of_a_few_pixels_are_no_obstacle(size):
     assert compare(picture, Picture(photos(1)[0]))["kind"] == UNLIKE
 
 
-def test_photos_of_one_scene_are_told_from_copies(data):
+@pytest.mark.parametrize("names", ["berlin/01 berlin/02", "lund/02 lund/03", "lund/10 lund/11", "lund/13 lund/14"])
+def test_photos_of_one_scene_are_told_from_copies(data, names):
     """Two photos of one place, a few steps apart."""
-    files = [data / "opensfm-series" / "berlin" / name for name in ("01.jpg", "02.jpg")]
-    pictures = [Picture(cv2.resize(cv2.imread(str(file)), (320, 240), interpolation=cv2.INTER_AREA)) for file in files]
+    pictures = []
+    for name in names.split():
+        bgr = cv2.imread(str(data / "opensfm-series" / f"{name}.jpg"))
+        scale = 320 / max(bgr.shape)
+        pictures.append(Picture(cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)))
     assert compare(*pictures)["kind"] == SCENE
+
+
+def test_photos_of_different_things_are_of_no_scene(data):
+    """Photos of different things have no scene in common, however many of them are compared."""
+    files = sorted((data / "demo-photos").glob("*.jpg"))[:12]
+    pictures = [Picture(cv2.resize(cv2.imread(str(file)), (320, 240), interpolation=cv2.INTER_AREA)) for file in files]
+    told = [compare(one, other)["kind"] for at, one in enumerate(pictures) for other in pictures[:at]]
+    assert set(map(int, told)) == {UNLIKE}
 
 
 @st.composite

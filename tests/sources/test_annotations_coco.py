@@ -6,13 +6,14 @@ import pytest
 from object_makers import boxes_of, coco_file, places
 
 from tintype.core.errors import SourceError
-from tintype.sources.annotations.coco import CocoAnnotations
+from tintype.sources.annotations.base import Annotations
+from tintype.sources.annotations.coco import COCO
 from tintype.sources.base import Notes
 
 
 def read(path) -> tuple[list[dict], Notes]:
     notes = Notes()
-    return boxes_of(CocoAnnotations(path), notes), notes
+    return boxes_of(Annotations(COCO, path), notes), notes
 
 
 def test_boxes_come_with_names_labels_and_sizes(tmp_path):
@@ -99,7 +100,7 @@ def test_entries_of_other_kinds_cost_themselves_alone(tmp_path):
 
 def test_labels_have_the_types_of_what_was_seen(tmp_path):
     boxes = [{"bbox": [1, 2, 3, 4], "score": 1}, {"bbox": [1, 2, 3, 4], "score": 0.5, "by": "ann"}]
-    annotations = CocoAnnotations(coco_file(tmp_path / "a.json", {"a.jpg": boxes}))
+    annotations = Annotations(COCO, coco_file(tmp_path / "a.json", {"a.jpg": boxes}))
     boxes_of(annotations)
     types = {column.name: str(column.type) for column in annotations.labels}
     assert types == {

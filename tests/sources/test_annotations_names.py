@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 
 from tintype.core.names import uri_from_path
-from tintype.sources.annotations.names import AMBIGUOUS, MISSING, image_rows
+from tintype.sources.annotations.names import AMBIGUOUS, MISSING, ImageNames
 
 
 def rows(names, uris, **options):
-    return image_rows(pa.array(names, pa.string()), pa.array(uris, pa.string()), **options).tolist()
+    return ImageNames(pa.array(uris, pa.string())).rows(pa.array(names, pa.string()), **options).tolist()
 
 
 URIS = [
@@ -78,8 +78,28 @@ def test_label_files_lie_beside_their_images_or_in_a_folder_of_their_own():
         "5",
     ]
     names = ["labels/train/1", "train/1", "labels/val/1", "flat/2", "2", "train/labels/3.x", "dup/4", "5", "labels/6"]
-    found = rows(names, uris, has_extensions=False)
+    found = rows(names, uris, naming="label files")
     assert found == [0, 0, 1, 2, 2, 3, AMBIGUOUS, 6, MISSING]
+
+
+def test_annotation_files_lie_beside_their_images_or_in_a_folder_of_their_own():
+    uris = ["JPEGImages/1.jpg", "Segmentation/1.png", "JPEGImages/2.jpeg", "images/3.png", "train/4.jpg", "val/4.jpg"]
+    names = [
+        "Annotations/1.jpg",
+        "Annotations/2",
+        "annotations/3.png",
+        "train/4.jpg",
+        "xmls/val/4",
+        "1.png",
+        "1",
+        "9.jpg",
+    ]
+    found = rows(names, uris, naming="annotation files")
+    assert found == [0, 2, 3, 4, 5, 1, AMBIGUOUS, MISSING]
+
+
+def test_a_row_of_a_table_is_meant_whatever_folder_names_begin_from():
+    assert rows(["t.parquet#17", "1.jpg"], URIS, beneath="val") == [URIS.index("t.parquet#17"), 2]
 
 
 def test_agrees_with_looking_at_every_pair():

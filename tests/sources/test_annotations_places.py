@@ -5,15 +5,18 @@ import pytest
 from object_makers import coco_file, image_table, objects_of
 
 from tintype.core.errors import SourceError
-from tintype.sources.annotations.coco import CocoAnnotations
-from tintype.sources.annotations.table import TableAnnotations
-from tintype.sources.annotations.yolo import YoloAnnotations
+from tintype.sources import object_parts
+from tintype.sources.annotations import base
+from tintype.sources.annotations.base import Annotations
+from tintype.sources.annotations.coco import COCO
+from tintype.sources.annotations.table import TABLE
+from tintype.sources.annotations.yolo import YOLO
 from tintype.sources.base import Notes
 from tintype.sources.boxes import Box, box_of
 
 
 def coco(tmp_path, boxes, images=None, notes=None, **options):
-    annotations = CocoAnnotations(coco_file(tmp_path / "a.json", boxes))
+    annotations = Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
     images = images if images is not None else image_table(sorted(boxes))
     return objects_of(tmp_path / "list", annotations, images, notes, **options)
 
@@ -21,7 +24,7 @@ def coco(tmp_path, boxes, images=None, notes=None, **options):
 def table(tmp_path, header, rows, images, **options):
     path = tmp_path / "boxes.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    return objects_of(tmp_path / "list", TableAnnotations(path, options.pop("unit", None)), images, **options)
+    return objects_of(tmp_path / "list", Annotations(TABLE, path, options.pop("unit", None)), images, **options)
 
 
 def test_objects_are_named_by_image_and_box(tmp_path):
@@ -105,7 +108,7 @@ def test_a_folder_says_which_images_are_meant(tmp_path):
 def test_shares_become_px(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n0 .25 .25 .75 .25 .75 .75 .25 .75\n")
-    rows = objects_of(tmp_path / "list", YoloAnnotations(tmp_path / "labels"), image_table(["a.jpg"]))
+    rows = objects_of(tmp_path / "list", Annotations(YOLO, tmp_path / "labels"), image_table(["a.jpg"]))
     assert [row["box"] for row in rows] == ["160,120,320,240", "240,120,160,240"]
 
 
@@ -116,7 +119,7 @@ def test_a_slanted_rectangle_in_shares_is_one_in_px_only(tmp_path):
     line = "0 " + " ".join(map(repr, corners.ravel().tolist()))
     backwards = "1 " + " ".join(map(repr, corners[[0, 3, 2, 1]].ravel().tolist()))
     (tmp_path / "labels" / "a.txt").write_text(f"{line}\n{backwards}\n")
-    rows = objects_of(tmp_path / "list", YoloAnnotations(tmp_path / "labels"), image_table(["a.jpg"]))
+    rows = objects_of(tmp_path / "list", Annotations(YOLO, tmp_path / "labels"), image_table(["a.jpg"]))
     assert {row["box"] for row in rows} == {"274.29,139.64,141.42,70.71&angle=45"}
 
 
@@ -171,6 +174,29 @@ def test_boxes_that_were_drawn_in_another_size_are_not_guessed(tmp_path):
     assert row["problem"] == "annotated in 1280 × 960 px; the image has 640 × 480"
     (row,) = table(tmp_path, header, ["a.jpg,1280,960,10,5,40,10"], images, orientation="upright")
     assert row["problem"] is None
+
+
+def test_the_list_is_the_same_however_boxes_come_and_are_sorted(tmp_path, monkeypatch):
+    boxes = {f"{n % 5}/{n:03}.jpg": [[x % 3, n, 5, 5] for x in range(1 + n % 7)] for n in range(100)}
+    annotations = Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
+    images = image_table(sorted(boxes))
+    expected = objects_of(tmp_path / "list", annotations, images)
+    assert [row["uri"].encode() for row in expected] == sorted(row["uri"].encode() for row in expected)
+    written = (tmp_path / "list" / "objects.arrow").read_bytes()
+    for parts, rows in ((1, 7), (3, 1), (100, 50)):
+        monkeypatch.setattr(object_parts, "MOST_PARTS", parts)
+        monkeypatch.setattr(base, "ROWS_PER_BATCH", rows)
+        objects_of(tmp_path / f"list {parts}", annotations, images)
+        assert sorted(path.name for path in (tmp_path / f"list {parts}").iterdir()) == ["images.arrow", "objects.arrow"]
+        assert (tmp_path / f"list {parts}" / "objects.arrow").read_bytes() == written
+
+
+def test_an_image_that_is_not_here_is_named_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "ROWS_PER_BATCH", 2)
+    notes = Notes()
+    coco(tmp_path, {"a.jpg": [[1, 2, 3, 4]], "gone.jpg": [[1, 2, 3, 4]] * 9}, image_table(["a.jpg"]), notes)
+    assert notes.skipped == {"boxes of images that are not here": 9}
+    assert [name for name, _ in notes.problems] == ["gone.jpg"]
 
 
 def test_a_hundred_thousand_boxes_in_one_image(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from object_makers import boxes_of, places
 
 from tintype.core.errors import SourceError
-from tintype.sources.annotations.table import CENTERS, EDGES, SIZES, TableAnnotations
+from tintype.sources.annotations.base import Annotations
+from tintype.sources.annotations.table import CENTERS, EDGES, SIZES, TABLE
 from tintype.sources.base import Notes
 
 
@@ -20,7 +21,7 @@ def csv(tmp_path, header, *rows):
 
 def read(path) -> tuple[list[dict], Notes]:
     notes = Notes()
-    return boxes_of(TableAnnotations(path), notes), notes
+    return boxes_of(Annotations(TABLE, path), notes), notes
 
 
 @pytest.mark.parametrize("names", SIZES)
@@ -50,7 +51,7 @@ def test_corners(tmp_path):
 
 def test_other_columns_become_labels(tmp_path):
     path = csv(tmp_path, "image,x,y,w,h,label,Is It?,note", "a.jpg,1,2,3,4,007,true,", "b.jpg,1,2,3,4,8,false,n")
-    annotations = TableAnnotations(path)
+    annotations = Annotations(TABLE, path)
     boxes = boxes_of(annotations)
     assert [(box["label"], json.loads(box["values"])) for box in boxes] == [
         ("007", {"Is It?": True, "note": ""}),

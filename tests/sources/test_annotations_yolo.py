@@ -8,7 +8,8 @@ import pytest
 from object_makers import boxes_of, places
 
 from tintype.core.errors import SourceError
-from tintype.sources.annotations.yolo import YoloAnnotations
+from tintype.sources.annotations.base import Annotations
+from tintype.sources.annotations.yolo import YOLO
 from tintype.sources.base import Notes
 
 
@@ -22,7 +23,7 @@ def write(root, **files):
 
 def read(path) -> tuple[list[dict], Notes]:
     notes = Notes()
-    return boxes_of(YoloAnnotations(path), notes), notes
+    return boxes_of(Annotations(YOLO, path), notes), notes
 
 
 def test_a_line_is_a_class_a_center_and_a_size(tmp_path):

@@ -15,7 +15,8 @@ from source_makers import tar
 
 from tintype.codec.decode import decode
 from tintype.codec.limits import Limits
-from tintype.sources.annotations.coco import CocoAnnotations
+from tintype.sources.annotations.base import Annotations
+from tintype.sources.annotations.coco import COCO
 from tintype.sources.base import Notes
 from tintype.sources.boxes import box_of, split_uri, subject_of
 from tintype.sources.folder import FolderSource
@@ -58,7 +59,7 @@ class TestObjectsInFolder(ObjectsContract):
             "1%.jpg": [{"bbox": [-5, 50, 30, 30], "note": "x", "attributes": {"a": [1]}}],
         }
         return objects_source(
-            tmp_path / "list", folder_of(tmp_path / "root"), CocoAnnotations(coco_file(tmp_path / "a.json", boxes))
+            tmp_path / "list", folder_of(tmp_path / "root"), Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
         )
 
 
@@ -69,7 +70,7 @@ class TestObjectsInTar(ObjectsContract):
         boxes = {f"{n}.jpg": [[n, n, 90, 60], [1, 1, 9, 9]] for n in range(3)}
         path = tar(tmp_path / "s.tar.gz", members, "w:gz")
         return objects_source(
-            tmp_path / "list", TarSource(path), CocoAnnotations(coco_file(tmp_path / "a.json", boxes))
+            tmp_path / "list", TarSource(path), Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
         )
 
 
@@ -80,7 +81,7 @@ def made(tmp_path):
 
     def make(boxes, source=None, **options):
         source = source or folder_of(tmp_path / "root")
-        annotations = CocoAnnotations(coco_file(tmp_path / "a.json", boxes))
+        annotations = Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
         return objects_source(tmp_path / f"list {next(number)}", source, annotations, **options)
 
     return make
@@ -142,7 +143,7 @@ def test_exif_turned_photos_are_cut_as_they_are_seen(tmp_path):
         }[turned]  # fmt: skip
         Image.fromarray(stored).save(root / f"{turned}.png", exif=exif)
     boxes = {f"{turned}.png": [[10, 20, 40, 30]] for turned in range(1, 9)}
-    annotations = CocoAnnotations(coco_file(tmp_path / "a.json", boxes))
+    annotations = Annotations(COCO, coco_file(tmp_path / "a.json", boxes))
     for item in items_of(objects_source(tmp_path / "list", FolderSource(root), annotations)):
         assert np.array_equal(pixels(item.data), upright[20:50, 10:50]), item.uri
 
@@ -212,7 +213,7 @@ def test_the_list_is_looked_up_across_its_parts(tmp_path):
     images = image_table(sorted(boxes))
     folder = tmp_path / "list"
     folder.mkdir()
-    write_list(folder, [CocoAnnotations(coco_file(tmp_path / "a.json", boxes))], images, Notes())
+    write_list(folder, [Annotations(COCO, coco_file(tmp_path / "a.json", boxes))], images, Notes())
     objects = ObjectList(folder)
     uris = [uri for batch in objects.batches() for uri in batch["uri"].to_pylist()]
     assert len(objects) == len(uris) == 18_000

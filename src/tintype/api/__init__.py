@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tintype.api.objects import scan_objects
     from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
+    from tintype.api.searching import search, write_answers
     from tintype.api.settings import config, sections
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "objects": ("scan_objects",),
     "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
+    "searching": ("search", "write_answers"),
     "settings": ("config", "sections"),
 }
 
@@ -52,9 +54,11 @@ __all__ = [
     "report",
     "scan",
     "scan_objects",
+    "search",
     "sections",
     "select",
     "trust",
+    "write_answers",
 ]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from tintype.api.inputs import found
+import numpy as np
+
+from tintype.api.inputs import Listener, found
 from tintype.api.settings import config as read_config
 from tintype.core.settings import Config
 from tintype.engine.checks import unfinished
@@ -31,6 +32,7 @@ def duplicates(
     config: Config | None = None,
     *,
     against: Collection | None = None,
+    progress: Listener | None = None,
 ) -> Duplicates:
     """Pairs and groups of copies: the same bytes, or the same picture after any of the edits that people make.
 
@@ -38,16 +40,13 @@ def duplicates(
     `duplicates.distance`). With `against`, only pairs of an image and one of that other collection, which is not
     changed. The findings are kept in the collection, and found there again while they hold.
     """
-    settings = settings_of(collection, config).get("duplicates")
-    if max_distance is not None:
-        settings = dataclasses.replace(settings, distance=max_distance)
-    return Duplicates(found(collection, registry.finder("duplicates"), settings, against))
+    settings = with_said(settings_of(collection, config), "duplicates.distance", max_distance)
+    return Duplicates(found(collection, registry.finder("duplicates"), settings, against, progress))
 
 
 def issues(collection: Collection, config: Config | None = None) -> Issues:
     """Images with something amiss, each with a score and a reason; the thresholds are settings."""
-    settings = settings_of(collection, config).get("issues")
-    return Issues(found(collection, registry.finder("issues"), settings))
+    return Issues(found(collection, registry.finder("issues"), settings_of(collection, config)))
 
 
 def remarks(collection: Collection, *finders: str) -> list[str]:
@@ -85,3 +84,10 @@ def settings_of(collection: Collection, config: Config | None) -> Config:
         return config
     sources = collection.sources
     return read_config(sources[0] if len(sources) == 1 else None)
+
+
+def with_said(config: Config, key: str, value: object) -> Config:
+    """The settings with what a call says over them. Raises ConfigError for a value that does not fit."""
+    if value is None:
+        return config
+    return config.replace({key: value.item() if isinstance(value, np.generic) else value})

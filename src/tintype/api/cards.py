@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tintype.api.places import Place, absolute
-from tintype.core.errors import ModelError
-from tintype.core.names import shown
 from tintype.models import registry
+from tintype.models.adding.wishes import Wishes
 from tintype.models.card import Card
-from tintype.models.card_file import files, read_card
 
 
 def models() -> Iterator[Card]:
@@ -23,16 +21,20 @@ def model(name: str) -> Card:
     return registry.card(name)
 
 
-def add_model(source: Place) -> Card:
-    """Take a model over into the user's folder: from a card's JSON file, with the files that it names beside it.
+def add_model(source: Place, wishes: Wishes | None = None) -> tuple[Card, ...]:
+    """Take a model over into the user's folder; returns its card, or the two of a model for images and for words.
 
-    Raises ModelError where the card is not valid, a file is another than it says, or the name is taken.
+    `source` is a card's JSON file with the files that it names beside it, an .onnx file, a folder as transformers, timm
+    and open_clip save it, or the id of a repository of the Hugging Face hub; a path that exists is never taken for an
+    id. `wishes` says what the files do not. Nothing is added unless everything can be.
+
+    Raises ModelError where the model is not what it should be, cannot be had or said by a card, its license forbids its
+    use, or the name is taken; MissingExtra where a library is needed that is not installed.
     """
-    path = Path(absolute(source))
-    if path.suffix != ".json":
-        raise ModelError(f"{shown(str(path))}: not a card (a JSON file). Write one: see docs/embedding.md")
-    card = read_card(path)
-    return registry.add(card, [path.with_name(file.name) for file in files(card)])
+    from tintype.models.adding.adding import add
+
+    text = str(source)
+    return add(absolute(source) if Path(text).exists() else text, wishes or Wishes())
 
 
 def remove_model(name: str) -> Path:

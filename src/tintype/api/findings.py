@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 
 import pyarrow as pa
 
-from tintype.api.answers import settings_of
-from tintype.api.inputs import found
+from tintype.api.answers import settings_of, with_said
+from tintype.api.inputs import Listener, found
 from tintype.core.errors import UsageError
 from tintype.core.names import shown
 from tintype.core.settings import Config
@@ -26,56 +25,65 @@ from tintype.sources.labels import REST
 from tintype.store.collection import Collection
 
 
-def outliers(collection: Collection, config: Config | None = None) -> Outliers:
+def outliers(collection: Collection, config: Config | None = None, progress: Listener | None = None) -> Outliers:
     """Images that are unlike all others, each with the nearest that there are."""
-    return Outliers(_found(collection, "outliers", config))
+    return Outliers(_found(collection, "outliers", settings_of(collection, config), progress))
 
 
-def clusters(collection: Collection, config: Config | None = None) -> Clusters:
+def clusters(collection: Collection, config: Config | None = None, progress: Listener | None = None) -> Clusters:
     """Clusters of images that look alike, with what stands for each and what is distinctive of it.
 
     Labels may be distinctive too, beside the columns that the setting `clusters.described_by` names.
     """
-    known = settings_of(collection, config).get("clusters.described_by")
+    settings = settings_of(collection, config)
+    known = settings.get("clusters.described_by")
     labels = (name for name in collection.schema.names if name.startswith("label_"))
     brought = [name for name in labels if name not in (REST.name, *known)]
-    return Clusters(_found(collection, "clusters", config, described_by=(*known, *brought)))
+    settings = settings.replace({"clusters.described_by": (*known, *brought)})
+    return Clusters(_found(collection, "clusters", settings, progress))
 
 
-def leaks(collection: Collection, by: str | None = None, config: Config | None = None) -> Leaks:
+def leaks(
+    collection: Collection, by: str | None = None, config: Config | None = None, progress: Listener | None = None
+) -> Leaks:
     """Pictures that stand on both sides of a split, exact copies and near ones.
 
     `by` names the label that holds the split, or is `folder` (default: the setting `leaks.by`). Raises UsageError
     where there is no such label.
     """
-    asked = by if by is not None else settings_of(collection, config).get("leaks.by")
-    if asked != SPLIT:  # of which paths may tell too
-        _require_label(collection, asked)
-    return Leaks(_found(collection, "leaks", config, by=by))
+    settings = with_said(settings_of(collection, config), "leaks.by", by)
+    if settings.leaks.by != SPLIT:  # of which paths may tell too
+        _require_label(collection, settings.leaks.by)
+    return Leaks(_found(collection, "leaks", settings, progress))
 
 
-def labels(collection: Collection, label: str | None = None, config: Config | None = None) -> Labels:
+def labels(
+    collection: Collection, label: str | None = None, config: Config | None = None, progress: Listener | None = None
+) -> Labels:
     """Images whose label is likely wrong, and classes that overlap.
 
     `label` names the label that is judged (default: the setting `labels.label`). Raises UsageError where there is
     no such label.
     """
-    asked = label if label is not None else settings_of(collection, config).get("labels.label")
-    _require_label(collection, asked)
-    return Labels(_found(collection, "labels", config, label=label))
+    settings = with_said(settings_of(collection, config), "labels.label", label)
+    _require_label(collection, settings.labels.label)
+    return Labels(_found(collection, "labels", settings, progress))
 
 
-def select(collection: Collection, count: int | None = None, config: Config | None = None) -> Selection:
+def select(
+    collection: Collection, count: int | None = None, config: Config | None = None, progress: Listener | None = None
+) -> Selection:
     """A diverse subset of so many images (default: the setting `select.count`), without copies, the best first."""
-    return Selection(_found(collection, "select", config, count=count))
+    settings = with_said(settings_of(collection, config), "select.count", count)
+    return Selection(_found(collection, "select", settings, progress))
 
 
-def map(collection: Collection, config: Config | None = None) -> Map:
+def map(collection: Collection, config: Config | None = None, progress: Listener | None = None) -> Map:
     """Lay the images out on a plane, like near like, and keep their places as the columns `map_x` and `map_y`.
 
     Where the collection cannot be written to, the places are only returned. Raises CollectionLocked.
     """
-    made = Map(_found(collection, "map", config))
+    made = Map(_found(collection, "map", settings_of(collection, config), progress))
     if collection.is_trusted and len(made.table) and not _is_written(collection, made):
         by_digest = made.table.group_by("a", use_threads=False).aggregate([(name, "first") for name in MAP_COLUMNS])
         with contextlib.suppress(OSError):  # a read-only disk keeps nobody from looking
@@ -95,11 +103,8 @@ def _require_label(collection: Collection, name: str) -> None:
         raise UsageError(f"no label {shown(name)!r} here: {known}")
 
 
-def _found(collection: Collection, name: str, config: Config | None, **changes: object) -> pa.Table:
-    finder = registry.finder(name)
-    given = {key: value for key, value in changes.items() if value is not None}
-    settings = dataclasses.replace(settings_of(collection, config).get(name), **given)
-    return found(collection, finder, settings)
+def _found(collection: Collection, name: str, config: Config, progress: Listener | None) -> pa.Table:
+    return found(collection, registry.finder(name), config, progress=progress)
 
 
 def _is_written(collection: Collection, made: Map) -> bool:

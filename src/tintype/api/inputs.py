@@ -5,24 +5,46 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from blake3 import blake3
+from numpy.typing import NDArray
 
 from tintype.api.deciding import apart
 from tintype.core.errors import TintypeError, UsageError
 from tintype.core.names import shown
+from tintype.core.progress import Progress
+from tintype.core.settings import Config
 from tintype.core.version import VERSION
 from tintype.engine.neighbors import neighbors_of
 from tintype.finders.base import Finder, Inputs, StoreColumns
+from tintype.index.base import Neighbors
 from tintype.stages import registry as stages
 from tintype.store.collection import Collection
 
 DEFAULT_VECTORS = "descriptor"
+
+Listener = Callable[[Progress], None]
+
+
+class Telling:
+    """Makes moments of what a finder tells."""
+
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
+        self._started = time.monotonic()
+
+    def __call__(self, phase: str, done: int = 0, total: int = 0) -> None:
+        if self._listener is not None:
+            seconds = time.monotonic() - self._started
+            self._listener(Progress(phase, done, total, {}, seconds, 0.0, None, {}, None))
 
 
 @dataclass(frozen=True)
@@ -56,29 +78,53 @@ def require_vectors(collection: Collection, name: str) -> int:
     return int(kind.list_size)
 
 
-def inputs_of(collection: Collection, vectors: str, against: Collection | None = None) -> Inputs:
+def inputs_of(
+    collection: Collection,
+    vectors: str,
+    against: Collection | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    progress: Listener | None = None,
+) -> Inputs:
     """What a finder may look at in a collection, and in a second one that it is compared with.
 
-    `vectors` is the column by which images are neighbors.
+    `vectors` is the column by which images are neighbors, `settings` those of finders that this one builds on.
     """
+    tell = Telling(progress)
+    own = partial(neighbors_of, collection.layout, vectors, _state(vectors), version=collection.data_version)
+
+    def neighbors(digest: pa.Array, vectors: NDArray[np.float16], k: int) -> Neighbors:
+        tell("looking for the nearest of each image", total=len(digest))
+        return own(digest, vectors, k)
+
     return Inputs(
         columns=StoreColumns(collection.store),
         against=None if against is None else StoreColumns(against.store),
-        neighbors=partial(neighbors_of, collection.layout, vectors, _state(vectors), version=collection.data_version),
+        neighbors=neighbors,
         apart=apart(collection) | (frozenset() if against is None else apart(against)),
         memory=CollectionMemory(collection),
+        settings=settings,
+        tell=tell,
     )
 
 
-def found(collection: Collection, finder: Finder, settings: Any, against: Collection | None = None) -> pa.Table:
+def found(
+    collection: Collection,
+    finder: Finder,
+    config: Config,
+    against: Collection | None = None,
+    progress: Listener | None = None,
+) -> pa.Table:
     """The findings of the present data, from the collection where they are kept and still hold."""
+    settings = config[finder.name]
+    others = {name: config[name] for name in finder.builds_on}
     vectors = getattr(settings, "vectors", DEFAULT_VECTORS)
     for one in (collection, *([against] if against is not None else [])):
         if vectors != DEFAULT_VECTORS:  # that one may be missing: its stage may have been left out
             require_vectors(one, vectors)
-    inputs = inputs_of(collection, vectors, against)
+    inputs = inputs_of(collection, vectors, against, others, progress)
+    count = dataclasses.asdict(settings) | {name: dataclasses.asdict(one) for name, one in others.items()}
     facts = {
-        "settings": json.dumps(dataclasses.asdict(settings), sort_keys=True),
+        "settings": json.dumps(count, sort_keys=True),
         "tintype": VERSION,
         "apart": _mark(inputs.apart),
     }

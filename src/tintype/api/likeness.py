@@ -44,8 +44,7 @@ def neighbors(
     `descriptor` and by columns of `embed`, whose model must be at hand. Every row is compared. Raises UsageError,
     FilterError, ModelError, and SourceError for a file that is no image.
     """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
+    require_count(k)
     width = require_vectors(collection, vectors)
     expression = parse(where, collection.schema) if where else None
     digest, uri = None, None
@@ -58,13 +57,25 @@ def neighbors(
             raise UsageError(f"a vector of {width} numbers is needed to compare with {vectors}, not {query.shape}")
         if not np.isfinite(query).all() or not query.any():
             raise UsageError("a vector that is zero or not finite is like nothing")
-    elif isinstance(image, str) and (row := _row(collection, image, vectors)) is not None:
-        query, digest = row
-        uri = image
     else:
-        query = _described(collection, Path(absolute(image)), vectors)
+        query, digest, uri = vector_of(collection, image, vectors)
     batches = collection.store.batches(["uri", "digest", vectors], where=expression)
     return nearest(batches, query, k, digest, uri)
+
+
+def require_count(k: object) -> None:
+    """Raise UsageError where k is no whole number of at least 1."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+        raise UsageError(f"k must be a whole number of at least 1, not {k}")
+
+
+def vector_of(
+    collection: Collection, image: str | os.PathLike[str], vectors: str
+) -> tuple[NDArray[np.float32], bytes | None, str | None]:
+    """The vector of a row or of any file, and the digest and uri of the row. Raises UsageError, SourceError."""
+    if isinstance(image, str) and (row := _row(collection, image, vectors)) is not None:
+        return *row, image
+    return _described(collection, Path(absolute(image)), vectors), None, None
 
 
 def _row(collection: Collection, uri: str, vectors: str) -> tuple[NDArray[np.float32], bytes] | None:

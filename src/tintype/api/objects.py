@@ -51,12 +51,12 @@ def scan_objects(
 ) -> Collection:
     """Cut the boxes of annotations out of the images of a collection, and remember them as images of their own.
 
-    `place` was scanned before. `boxes` are COCO files, YOLO folders or `data.yaml`s, or tables; `kind` says which
-    ("coco", "yolo", "table") where the name does not. `images` is the folder, below the source, that the names in
-    them are relative to; without it a name may be any end of a uri that only one image has. `unit` is what a table's
-    numbers are: "px", or "share" of the image; where it is not given, the numbers tell. `orientation` is what the
-    numbers speak of where EXIF turns an image: the "upright" image, the pixels as "stored", or "auto", which is the
-    upright image unless the annotations state a size that only the stored pixels have.
+    `place` was scanned before. `boxes` are files of COCO or CVAT, folders of Pascal VOC or YOLO, or tables; `kind` says
+    which ("coco", "yolo", "voc", "cvat", "table") where the place does not. `images` is the folder, below the source,
+    that the names in them are relative to; without it a name may be any end of a uri that only one image has. `unit` is
+    what a table's numbers are: "px", or "share" of the image; where it is not given, the numbers tell. `orientation` is
+    what the numbers speak of where EXIF turns an image: the "upright" image, the pixels as "stored", or "auto", which
+    is the upright image unless the annotations state a size that only the stored pixels have.
 
     The result lies inside the collection and holds the objects of these annotations alone; `Collection.objects()`
     opens it again. A second call cuts only what is new or changed in images or annotations. Boxes of images that the
@@ -67,7 +67,7 @@ def scan_objects(
     to an image, UsageError, and what `scan` raises.
     """
     if not boxes:
-        raise UsageError("no annotations: name a COCO file, a YOLO folder or a table of boxes")
+        raise UsageError("no annotations: name a file of COCO or CVAT, a folder of Pascal VOC or YOLO, or a table")
     if orientation not in ORIENTATIONS:
         raise UsageError(f"no orientation {orientation!r}. There are: {', '.join(ORIENTATIONS)}")
     annotations = [resolve_annotations(absolute(one), kind, unit) for one in boxes]

@@ -157,8 +157,8 @@ def leaks(found: Leaks, column: str, pictures: Pictures) -> content.Leaks:
 
 
 def labels(found: Labels, column: str, pictures: Pictures) -> content.Labels:
-    """Suspect labels, each with the nearest image that has the other label, and classes that overlap."""
-    rows = found.table.select(["a_uri", "b_uri", "given", "suggested", "score", "reason"]).to_pylist()
+    """Suspect labels, each with the nearest images and their labels, and classes that overlap."""
+    rows = found.table.select(["a_uri", "given", "suggested", "score", "reason"]).to_pylist()
     suspects = (
         content.Suspect(
             picture=pictures[row["a_uri"]],
@@ -166,19 +166,17 @@ def labels(found: Labels, column: str, pictures: Pictures) -> content.Labels:
             suggested=row["suggested"],
             score=row["score"],
             reason=row["reason"],
-            neighbors=[] if row["b_uri"] is None else [_like(row, pictures)],
+            neighbors=[
+                content.Neighbor(picture=pictures[uri], likeness=like, label=label) for uri, label, like in near
+            ],
         )
-        for row in rows
+        for row, near in zip(rows, found.nearest(), strict=True)
     )
     overlaps = [
         content.Overlap(one=overlap.one, other=overlap.other, images=overlap.images, share=overlap.share)
         for overlap in found.overlaps
     ]
     return content.Labels(column=column, suspects=suspects, overlaps=overlaps)
-
-
-def _like(row: Mapping[str, Any], pictures: Pictures) -> content.Neighbor:
-    return content.Neighbor(picture=pictures[row["b_uri"]], likeness=row["score"], label=row["suggested"])
 
 
 def _pair(row: Mapping[str, Any], pictures: Pictures) -> content.Pair:

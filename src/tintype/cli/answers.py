@@ -8,6 +8,7 @@ import click
 
 from tintype.cli import options
 from tintype.cli.output import Line, say, show
+from tintype.cli.progress import awaited
 
 if TYPE_CHECKING:
     from tintype.store.collection import Collection
@@ -55,7 +56,8 @@ def duplicates(
     remark(opened, "duplicates")
     other = None if against is None else api.open(against)
     config = options.config_for(opened.sources, settings)
-    document = api.duplicates(opened, max_distance, config, against=other).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.duplicates(opened, max_distance, config, against=other, progress=progress).to_json()
     blocks = duplicate_blocks(document) if other is None else against_blocks(document)
     show(document, blocks, as_json=as_json)
 
@@ -88,7 +90,9 @@ def report(place: str, collection: str | None, output: str, settings: tuple[str,
 
     opened = api.open(place, collection)
     remark(opened, "duplicates", "issues")
-    written = str(api.report(opened, output, options.config_for(opened.sources, settings)))
+    config = options.config_for(opened.sources, settings)
+    with awaited(is_quiet=as_json) as progress:
+        written = str(api.report(opened, output, config, progress))
     show({"report": written}, [Line(f"Report written: {written}")], as_json=as_json)
 
 

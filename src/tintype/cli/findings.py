@@ -9,6 +9,7 @@ import click
 from tintype.cli import options
 from tintype.cli.answers import remark
 from tintype.cli.output import show
+from tintype.cli.progress import awaited
 
 if TYPE_CHECKING:
     from tintype.core.settings import Config
@@ -46,7 +47,8 @@ def outliers(place: str, collection: str | None, settings: tuple[str, ...], as_j
     from tintype.cli.finding_words import outlier_blocks
 
     opened, config = _opened(place, collection, settings, "outliers")
-    document = api.outliers(opened, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.outliers(opened, config, progress).to_json()
     show(document, outlier_blocks(document), as_json=as_json)
 
 
@@ -61,7 +63,8 @@ def clusters(place: str, collection: str | None, settings: tuple[str, ...], as_j
     from tintype.cli.finding_words import cluster_blocks
 
     opened, config = _opened(place, collection, settings, "clusters")
-    document = api.clusters(opened, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.clusters(opened, config, progress).to_json()
     show(document, cluster_blocks(document), as_json=as_json)
 
 
@@ -79,7 +82,8 @@ def leaks(place: str, collection: str | None, by: str | None, settings: tuple[st
     from tintype.cli.finding_words import leak_blocks
 
     opened, config = _opened(place, collection, settings, "leaks")
-    document = api.leaks(opened, by, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.leaks(opened, by, config, progress).to_json()
     show(document, leak_blocks(document), as_json=as_json)
 
 
@@ -95,7 +99,8 @@ def labels(place: str, collection: str | None, label: str | None, settings: tupl
     from tintype.cli.finding_words import label_blocks
 
     opened, config = _opened(place, collection, settings, "labels")
-    document = api.labels(opened, label, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.labels(opened, label, config, progress).to_json()
     show(document, label_blocks(document), as_json=as_json)
 
 
@@ -111,7 +116,8 @@ def select(place: str, collection: str | None, count: int, settings: tuple[str, 
     from tintype.cli.finding_words import selection_blocks
 
     opened, config = _opened(place, collection, settings, "select")
-    document = api.select(opened, count, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.select(opened, count, config, progress).to_json()
     show(document, selection_blocks(document), as_json=as_json)
 
 
@@ -126,7 +132,8 @@ def map_(place: str, collection: str | None, settings: tuple[str, ...], as_json:
     from tintype.cli.finding_words import map_blocks
 
     opened, config = _opened(place, collection, settings, "map")
-    document = api.map(opened, config).to_json()
+    with awaited(is_quiet=as_json) as progress:
+        document = api.map(opened, config, progress).to_json()
     show(document, map_blocks(document, is_kept=opened.is_trusted), as_json=as_json)
 
 

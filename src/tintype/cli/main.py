@@ -21,6 +21,7 @@ COMMANDS = {
     "duplicates": ("tintype.cli.answers:duplicates", "List groups of copies, with reasons."),
     "issues": ("tintype.cli.answers:issues", "List images with something amiss."),
     "neighbors": ("tintype.cli.findings:neighbors", "List what is like one image."),
+    "search": ("tintype.cli.search:search", "List images that show what words say."),
     "outliers": ("tintype.cli.findings:outliers", "List images unlike all others."),
     "clusters": ("tintype.cli.findings:clusters", "Sort images into clusters that look alike."),
     "leaks": ("tintype.cli.findings:leaks", "List pictures on both sides of a split."),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from tintype.cli.output import Block, Table
+from tintype.cli.output import Block, Line, Table
+from tintype.core.errors import UsageError
 from tintype.core.names import shown
-from tintype.models.card import Card, PixelInput
+from tintype.models.adding.wishes import Wishes
+from tintype.models.card import Card, PixelInput, TextInput
 from tintype.models.card_file import files
 
 
@@ -30,6 +34,58 @@ def card_blocks(card: Card) -> list[Block]:
     return [Table(shown(card.name), ("", ""), rows)]
 
 
+def added_lines(cards: Sequence[Card]) -> list[Block]:
+    """A line for each card that was added, with what is to be known of it."""
+    lines: list[Block] = []
+    for card in cards:
+        engines = " and ".join(part.engine for part in card.weights)
+        lines.append(Line(f"{card.name} was added ({card.task}; runs on {engines}): {shown(str(card.folder))}"))
+        if card.notes:
+            lines.append(Line(f"  {shown(card.notes)}"))
+        if card.license == "unknown":
+            lines.append(Line("  Its license is not known; see where it comes from before you use it."))
+    return lines
+
+
+def wishes(told: Mapping[str, Any]) -> Wishes:
+    """What the options of `models add` say."""
+    labels, size = told["labels"], told["size"]
+    return Wishes(
+        name=told["name"],
+        license=told["license_"],
+        trained_on=told["trained_on"],
+        accept_license=told["accept_license"],
+        revision=told["revision"],
+        with_onnx=not told["no_onnx"],
+        task=told["task"],
+        size_px=_sides(size) if size else None,
+        fit=told["fit"],
+        shorter_px=told["shorter"],
+        filter=told["sampling"],
+        mean=_levels("--mean", told["mean"]) if told["mean"] else None,
+        std=_levels("--std", told["std"]) if told["std"] else None,
+        order=told["order"],
+        labels=Path(labels) if labels else None,
+    )
+
+
+def _sides(text: str) -> tuple[int, int]:
+    width, sign, height = text.lower().partition("x")
+    if not width.isascii() or not width.isdigit() or (sign and not (height.isascii() and height.isdigit())):
+        raise UsageError(f"--size {shown(text)}: not WIDTHxHEIGHT in pixels, as in 224x224")
+    return int(width), int(height or width)
+
+
+def _levels(option: str, text: str) -> tuple[float, float, float]:
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {shown(text)}: not three numbers, as in 123.7,116.3,103.5") from None
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise UsageError(f"{option} {shown(text)}: not three finite numbers")
+    return red, green, blue
+
+
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "task", card.task
     yield "input", _input(card)
@@ -37,7 +93,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         unit = ", of unit length" if output.normalized else ""
         yield f"output {output.name}", f"{' x '.join(map(str, output.shape))} {output.meaning}{unit}"
     for part in card.weights:
-        yield f"weights for {part.engine}", f"{part.file.name}, SHA-256 {part.file.sha256}"
+        of = f", commit {part.revision}" if part.revision else ""
+        yield f"weights for {part.engine}", f"{part.file.name}, SHA-256 {part.file.sha256}{of}"
     for name in ("license", "source", "trained_on", "companion", "notes"):
         if value := getattr(card, name):
             yield name.replace("_", " "), value
@@ -55,7 +112,9 @@ def _input(card: Card) -> str:
     if isinstance(given, PixelInput):
         how = f"shorter side to {given.shorter_px:g} px, center cropped" if given.fit == "crop" else given.fit
         return f"images, {given.width} x {given.height} px ({how}, {given.filter}), {given.order} {given.dtype}"
-    return given.kind
+    if isinstance(given, TextInput):
+        return f"words, up to {given.length} tokens"
+    return f"vectors of {given.card}, of {given.dimension} dimensions"
 
 
 def _output(card: Card) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -11,6 +11,8 @@ from tintype.cli.output import Line, show
 
 if TYPE_CHECKING:
     from tintype.core.progress import ScanSummary
+
+FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 
 
 @click.group(invoke_without_command=True)
@@ -41,14 +43,38 @@ def models_show(model: str, as_json: bool) -> None:
 
 @models.command("add")
 @click.argument("source", type=click.Path())
+@click.option("--name", metavar="NAME", help="What to call it; otherwise made of SOURCE.")
+@click.option("--license", "license_", metavar="ID", help="Its license, where its files do not say, as in Apache-2.0.")
+@click.option("--accept-license", is_flag=True, help="Add it although its license forbids commercial use.")
+@click.option("--trained-on", metavar="TEXT", help="What it was trained on, where its files do not say.")
+@click.option("--revision", metavar="COMMIT", help="Which commit, branch or tag of the hub.")
+@click.option("--no-onnx", is_flag=True, help="Do not export it to ONNX: it then needs PyTorch to run.")
+@click.option("--task", type=click.Choice(["embed image", "classify"]), help="What an .onnx file is for.")
+@click.option("--labels", type=click.Path(), metavar="FILE", help="The names of an .onnx file's classes, a line each.")
+@click.option("--size", metavar="WxH", help="Of the images that an .onnx file takes, in pixels, where it takes any.")
+@click.option("--fit", type=click.Choice(["crop", "squeeze", "letterbox"]), help="How images come to that size.")
+@click.option("--shorter", type=click.FloatRange(1), metavar="PX", help="The shorter side that --fit crop scales to.")
+@click.option("--filter", "sampling", type=click.Choice(FILTERS), help="How images are scaled.")
+@click.option("--mean", metavar="R,G,B", help="Taken off each channel, in levels of 0 to 255, as in 123.7,116.3,103.5.")
+@click.option("--std", metavar="R,G,B", help="What each channel is then divided by, in levels of 0 to 255.")
+@click.option("--order", type=click.Choice(["rgb", "bgr"]), help="Of the channels; rgb if not given.")
 @options.as_json
-def models_add(source: str, as_json: bool) -> None:
-    """Add a model: SOURCE is a card, a JSON file with its weights beside it."""
-    from tintype import api
-    from tintype.cli.model_words import card_json
+def models_add(source: str, as_json: bool, **told: Any) -> None:
+    """Add a model. SOURCE is one of these:
 
-    card = api.add_model(source)
-    show({"model": card_json(card)}, [Line(f"{card.name} was added: {card.folder}")], as_json=as_json)
+    \b
+    a card             a JSON file with its weights beside it
+    an .onnx file      what it does not say of its images is told by options
+    a folder           as transformers, timm and open_clip save models (safetensors)
+    an id of the hub   openai/clip-vit-base-patch32, timm/resnet50.a1_in1k
+
+    A model for images and words becomes two cards, NAME and NAME_text.
+    """
+    from tintype import api
+    from tintype.cli.model_words import added_lines, card_json, wishes
+
+    cards = api.add_model(source, wishes(told))
+    show({"models": [card_json(card) for card in cards]}, added_lines(cards), as_json=as_json)
 
 
 @models.command("remove")

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="ANNOTATIONS",
-    help="A COCO file, a YOLO folder or data.yaml, or a table of boxes; several may be named.",
+    help="A file of COCO or CVAT, a folder of YOLO or Pascal VOC, or a table of boxes; several may be named.",
 )
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(("coco", "yolo", "table")),
+    type=click.Choice(("coco", "yolo", "voc", "cvat", "table")),
     help="What ANNOTATIONS are, where their name does not tell.",
 )
 @click.option("--images", default="", metavar="FOLDER", help="The folder in PLACE that the images' names begin from.")

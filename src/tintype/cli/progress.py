@@ -1,9 +1,11 @@
-"""Progress of a scan: a live picture on a terminal, a line now and then in a log. Both go to stderr."""
+"""Progress, on stderr: of a scan a live picture on a terminal, a line now and then in a log; of an answer that takes
+long a line on a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,10 +13,12 @@ from tintype.cli.output import has_color, is_terminal, say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.status import Status
 
     from tintype.core.progress import Progress
 
 LOG_EVERY_S = 5.0
+PATIENCE_S = 1.0  # answers that come sooner need no progress
 
 _PHASES = {"listing": "looking for images", "compacting": "tidying the collection"}
 
@@ -32,6 +36,57 @@ def watched(*, is_quiet: bool) -> Iterator[Listener | None]:
             yield listener
     else:
         yield Log(say)
+
+
+@contextlib.contextmanager
+def awaited(*, is_quiet: bool) -> Iterator[Listener | None]:
+    """What to hand to an answer as its listener; null where nothing shall be shown, as where nobody looks."""
+    if is_quiet or not is_terminal(sys.stderr):
+        yield None
+        return
+    line = _Line()
+    timer = threading.Timer(PATIENCE_S, line.show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield line
+    finally:
+        timer.cancel()
+        timer.join()
+        line.hide()
+
+
+class _Line:
+    """What an answer is at, drawn from `show` to `hide`."""
+
+    def __init__(self) -> None:
+        self._words = "working"
+        self._status: Status | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        self._words = step(progress)
+        if self._status is not None:
+            self._status.update(self._words)
+
+    def show(self) -> None:
+        from rich.console import Console
+
+        console = Console(file=sys.stderr, no_color=not has_color(), highlight=False, emoji=False)
+        status = console.status("")
+        self._status = status
+        status.update(self._words)  # after it can be seen, so that no words fall between
+        status.start()
+
+    def hide(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+
+def step(progress: Progress) -> str:
+    """What an answer is at, in one line."""
+    if not progress.done:
+        return f"{progress.phase} ({progress.total:,}) …" if progress.total else f"{progress.phase} …"
+    return f"{progress.phase}: {progress.done:,}" + (f" of {progress.total:,}" if progress.total else "")
 
 
 class Log:

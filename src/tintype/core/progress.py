@@ -9,9 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """One moment of a scan. `shares` says which part of the workers' time went to what; it adds up to 1."""
+    """One moment of a scan. `shares` says which part of the workers' time went to what; it adds up to 1.
 
-    phase: str  # "listing", "scanning", "compacting", "done"
+    Or of an answer that takes long: then only the phase is told, the seconds, and counts where they are known.
+    """
+
+    phase: str  # of a scan "listing", "scanning", "compacting", "done"; of an answer its words
     done: int
     total: int
     status: Mapping[str, int]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tintype.core.columns import DIGEST
+from tintype.core.errors import ConfigError
+from tintype.core.names import shown
 from tintype.index.base import Neighbors
 from tintype.store.base import Store
 
@@ -70,6 +72,17 @@ class NeighborsOf(Protocol):
         ...
 
 
+class Tells(Protocol):
+    """Hears how far a finder is: a phase in words and, where they are known, how much of it is done. Told now and
+    then, never for each image."""
+
+    def __call__(self, phase: str, done: int = 0, total: int = 0) -> None: ...
+
+
+def _tell_nobody(phase: str, done: int = 0, total: int = 0) -> None:
+    return
+
+
 def _compared_all(digest: pa.Array, vectors: NDArray[np.float16], k: int) -> Neighbors:
     from tintype.index.graph import nearest_others
 
@@ -81,7 +94,8 @@ class Inputs:
     """What a finder may look at. Image files are not among it.
 
     `against` is a second collection that the first is compared with. `apart` holds pairs of digests, each sorted,
-    that a person declared to be no copies.
+    that a person declared to be no copies. `settings` are those of other finders, by name, that this one builds on;
+    one that is missing has its defaults.
     """
 
     columns: ColumnStreams
@@ -89,6 +103,8 @@ class Inputs:
     neighbors: NeighborsOf = _compared_all
     apart: frozenset[tuple[bytes, bytes]] = frozenset()
     memory: Memory = field(default_factory=NoMemory)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tell: Tells = _tell_nobody
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ class Finder:
     """From columns to findings, as a record. `find` yields batches whose first columns are FINDINGS.
 
     The findings and their order depend on the rows alone, not on the rows' order or where batches end.
-    `columns` are the fields that the finder adds after FINDINGS.
+    `columns` are the fields that the finder adds after FINDINGS. `builds_on` names finders whose settings count too.
     """
 
     name: str
@@ -104,6 +120,7 @@ class Finder:
     settings: type
     find: Callable[[Inputs, Any], Iterator[pa.RecordBatch]]
     columns: tuple[pa.Field, ...] = ()
+    builds_on: tuple[str, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -130,6 +147,19 @@ class StoreColumns:
         found = self.store.take(rows, present or ["uri"])
         missing = pa.nulls(len(rows))
         return pa.table({name: found[name] if name in present else missing for name in names})
+
+
+def require_numbers(section: str, settings: Any) -> None:
+    """Raise ConfigError where a setting that is to be a number is none: text, a truth value, NaN or infinite, or a
+    fraction where a whole number is wanted. The range is the caller's to check."""
+    for each in fields(settings):
+        value, kinds = getattr(settings, each.name), str(each.type).split(" | ")
+        wanted = "whole number" if "int" in kinds else "number" if "float" in kinds else None
+        if wanted is None or (value is None and "None" in kinds):
+            continue
+        fits = isinstance(value, int if "int" in kinds else int | float) and not isinstance(value, bool)
+        if not fits or not -float("inf") < value < float("inf"):
+            raise ConfigError(f"{section}.{each.name} must be a {wanted}, not {shown(repr(value))}")
 
 
 def findings(*, kind: Any, score: Any, reason: Any, rows: int | None = None, **columns: Any) -> pa.RecordBatch:

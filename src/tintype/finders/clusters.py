@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
 from tintype.core.names import shown
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 from tintype.finders.communities import Nodes, communities, links
 from tintype.finders.distinctive import distinctive, folders
 from tintype.finders.exact_cosine import PER_UNIT, Grid, cosines, directions, paired, to_grid
@@ -56,11 +56,12 @@ class Settings:
     seed: int = 0  # of k-means
 
     def __post_init__(self) -> None:
+        require_numbers("clusters", self)
         if self.count is not None and not 1 <= self.count <= 100_000:
             raise ConfigError(f"clusters.count must be 1 to 100000, not {self.count}")
         if not 2 <= self.neighbors <= 100:
             raise ConfigError(f"clusters.neighbors must be 2 to 100, not {self.neighbors}")
-        if not 0 < self.resolution < float("inf"):
+        if not self.resolution > 0:
             raise ConfigError(f"clusters.resolution must be more than 0, not {self.resolution}")
         if self.fewest < 1:
             raise ConfigError(f"clusters.fewest must be 1 or more, not {self.fewest}")
@@ -142,9 +143,11 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     grid = to_grid(subjects.vectors)
     if settings.count is None:
         neighbors = inputs.neighbors(subjects.digest, subjects.vectors, settings.neighbors)
+        inputs.tell("sorting into clusters", total=len(subjects))
         label = _ordered(_by_graph(neighbors, settings.resolution), settings.fewest)
         label = _ordered(_without_strays(grid, label), settings.fewest)
     else:
+        inputs.tell("sorting into clusters", total=len(subjects))
         label = _ordered(kmeans(grid, min(settings.count, len(grid)), settings.seed), 1)
     yield from _batches(subjects, grid, label)
 

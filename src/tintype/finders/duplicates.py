@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
-from tintype.finders.base import Finder, Inputs
+from tintype.finders.base import Finder, Inputs, require_numbers
 from tintype.finders.chance import Reach, reach
 from tintype.finders.hamming import MAX_DISTANCE
 from tintype.finders.places import COLUMNS, Places, read_places
@@ -22,7 +22,7 @@ from tintype.finders.verify.candidates import Candidates
 from tintype.finders.verify.hashes import look_alikes
 from tintype.finders.verify.judging import Judge
 from tintype.finders.verify.search import Search
-from tintype.finders.verify.subjects import Thumbnails, described, same_pixels
+from tintype.finders.verify.subjects import SamePixels, Thumbnails, described, same_pixels
 from tintype.finders.verify.table import OWN_COLUMNS, Work, batches
 
 _WIDE = ((20_000, 8), (100_000, 6))  # up to so many images, hashes so many bits apart are looked at
@@ -41,6 +41,7 @@ class Settings:
     scenes: bool = True  # also tell other photos of the same scene, which are no copies
 
     def __post_init__(self) -> None:
+        require_numbers("duplicates", self)
         if self.distance is not None and not 0 <= self.distance <= MAX_DISTANCE:
             raise ConfigError(f"duplicates.distance must be 0 to {MAX_DISTANCE} bits, not {self.distance}")
         if not self.chance_pairs > 0:
@@ -132,16 +133,16 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     judge = Judge(digest, thumbnails, inputs.memory)
     remembered = places.remembered[places.best] if places.is_comparison else None
     search = Search(len(digest), judge, _numbered(inputs.apart, digest), remembered)
-    same, candidates = np.arange(len(digest)), 0
+    pixels, candidates = SamePixels(np.arange(len(digest)), np.zeros(len(digest), np.bool_)), 0
     if settings.perceptual and len(digest):
         seen = thumbnails.exist()
-        same = same_pixels(places, thumbnails, inputs.apart) if seen else same
-        candidates = _look(places, inputs, settings, search, same, seen)
+        pixels = same_pixels(places, thumbnails, inputs.apart) if seen else pixels
+        candidates = _look(places, inputs, settings, search, pixels, seen)
     found = search.found()
     if inputs.against is None:
         judge.save()
     work = Work(len(places), candidates, judge.compared, judge.remembered)
-    for batch in batches(places, same, found, settings.scenes):
+    for batch in batches(places, pixels, found, settings.scenes):
         yield batch.replace_schema_metadata({WORK: json.dumps(asdict(work))})
 
 
@@ -150,12 +151,13 @@ def duplicates(inputs: Inputs, settings: Settings | None = None) -> Duplicates:
     return Duplicates(pa.Table.from_batches(find(inputs, settings or Settings())))
 
 
-def _look(places: Places, inputs: Inputs, settings: Settings, search: Search, same: Rows, seen: bool) -> int:
+def _look(places: Places, inputs: Inputs, settings: Settings, search: Search, pixels: SamePixels, seen: bool) -> int:
     """Verify what looks alike, or take it as it is where nothing can be seen; returns the number of candidates."""
+    same = pixels.representative
+    search.take(*pixels.pairs_told_from())
     first, second, sure = _by_hash(places, settings, same, seen)
-    if inputs.against is not None:
-        across = places.remembered[places.best[first]] != places.remembered[places.best[second]]
-        first, second, sure = first[across], second[across], sure[across]
+    across = search.across(first, second)
+    first, second, sure = first[across], second[across], sure[across]
     if not seen:
         search.take(first, second)
         return len(first)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +25,10 @@ _BLOCK_ROWS = 32_768
 _START_GRID = 2.0**-10  # starting places are multiples of it
 
 
-def embedded(grid: Grid, neighbors: Neighbors, rounds: int, seed: int) -> Places:
-    """Places (2, n) float32 of n vectors (n, d) with their neighbors (n, k).
+def embedded(
+    grid: Grid, neighbors: Neighbors, rounds: int, seed: int, tell: Callable[[int], None] = lambda _: None
+) -> Places:
+    """Places (2, n) float32 of n vectors (n, d) with their neighbors (n, k). `tell` hears of each round.
 
     From the two principal axes on, each node is pulled towards its neighbors in the graph and pushed away from a few
     random nodes, anew in every round, along the gradient of log(1 / (1 + d²)) for neighbors and of
@@ -38,6 +42,7 @@ def embedded(grid: Grid, neighbors: Neighbors, rounds: int, seed: int) -> Places
     linked = _linked(neighbors)
     random = np.random.default_rng(seed)
     for round_ in range(rounds):
+        tell(round_)
         strangers = random.integers(0, len(x), (len(x), _STRANGERS), np.int32)
         move_x, move_y = np.empty_like(x), np.empty_like(y)
         for start in range(0, len(x), _BLOCK_ROWS):

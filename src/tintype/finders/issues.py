@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 
 ISSUES = ("dark", "bright", "blurred", "low_information", "odd_size", "odd_aspect_ratio", "gray")
 """Kinds of findings about images that were decoded. The others are the statuses but `ok`: damaged, rejected, …"""
@@ -41,6 +41,7 @@ class Settings:
     gray: bool = True  # whether gray images are reported
 
     def __post_init__(self) -> None:
+        require_numbers("issues", self)
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, bool) and not 0 <= value < float("inf"):

@@ -19,6 +19,9 @@ _CALIBRATED_VALUES = 1 << 22  # probabilities that the weights are fitted to
 _BLOCK_VALUES = 1 << 22
 _LEAST_WRONG, _MOST_WRONG = 0.001, 0.4
 _WEIGHT_BOUNDS = 0.02, 50.0
+_USUAL_WRONG = 1.0, 50.0  # labels that count as seen before, wrong and right
+_USUAL_WEIGHTS = 1.0, 0.3  # of the probe and the votes
+_WEIGHT_SPREAD = 2.0  # standard deviation of their logarithms
 _UNKNOWN_VOTES = 1.0  # votes that are spread over all classes, so that none has the probability 0
 
 
@@ -137,9 +140,12 @@ def _spread(rows: Rows, most: int) -> Rows:
 
 
 def _mixture(signals: list[Floats], labels: Rows) -> tuple[list[float], float, float]:
-    """Weights of the signals (n, c), mean negative log likelihood, and share of wrong labels, at their best.
+    """Weights of the signals (n, c), cost, and share of wrong labels, at their best.
 
-    Found by trying larger and smaller values of each, in steps that shrink.
+    The cost is the mean negative logarithm of what labels, weights and share are likely to be together: the share
+    comes from a beta distribution, each weight from a log-normal one. Among few labels that keeps one that fits badly
+    from passing for noise everywhere, and all from passing for right; among thousands it no longer counts. The best is
+    found by trying larger and smaller values of each, in steps that shrink.
     """
     own = np.arange(len(labels)), labels
     classes = signals[0].shape[1]
@@ -147,9 +153,13 @@ def _mixture(signals: list[Floats], labels: Rows) -> tuple[list[float], float, f
     def cost(weights: list[float], wrong: float) -> float:
         logits = sum(np.float32(weight) * signal for weight, signal in zip(weights, signals, strict=True))
         right = softmax(np.asarray(logits))[own].astype(np.float64)
-        return float(-np.log((1 - wrong) * right + wrong / (classes - 1) * (1 - right)).mean())
+        known = np.log((1 - wrong) * right + wrong / (classes - 1) * (1 - right)).sum()
+        before = _USUAL_WRONG[0] * np.log(wrong) + _USUAL_WRONG[1] * np.log(1 - wrong)
+        before -= (np.log(np.divide(weights, usual)) ** 2).sum() / (2 * _WEIGHT_SPREAD**2)
+        return float(-(known + before) / len(labels))
 
-    place = [1.0] + [0.3] * (len(signals) - 1) + [0.03]
+    usual = _USUAL_WEIGHTS[: len(signals)]
+    place = [*usual, 0.03]
     bounds = [_WEIGHT_BOUNDS] * len(signals) + [(_LEAST_WRONG, _MOST_WRONG)]
     least = cost(place[:-1], place[-1])
     factor = 1.6

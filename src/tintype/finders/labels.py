@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tintype.core.errors import ConfigError
 from tintype.core.names import shown
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 from tintype.finders.categories import columns_of, count_categories
 from tintype.finders.confident_learning import Verdicts, judge
 from tintype.finders.facts import telling, told
@@ -30,10 +30,14 @@ FEWEST_IMAGES = 3
 """Classes with fewer images are not judged: nothing can be learned of them without the image in question."""
 
 _PLACES = 6  # decimals of the score that are kept
+_NEAREST_SHOWN = 5
 _COLUMNS = (
     pa.field("given", pa.string()),  # the label that is doubted
     pa.field("suggested", pa.string()),  # the likeliest other one; null where nothing speaks for one
     pa.field("likelihood", pa.float32()),  # probability of the suggested one, 0 to 1
+    pa.field("nearest", pa.list_(pa.string())),  # uris of the nearest that have votes, nearest first
+    pa.field("nearest_similarity", pa.list_(pa.float32())),  # their cosines, -1 to 1
+    pa.field("nearest_label", pa.list_(pa.string())),
 )
 
 
@@ -49,8 +53,9 @@ class Settings:
     least_score: float = 0.2  # labels that are wrong with a smaller probability are not listed
 
     def __post_init__(self) -> None:
-        if self.neighbors < 1:
-            raise ConfigError(f"labels.neighbors must be at least 1, not {self.neighbors}")
+        require_numbers("labels", self)
+        if not 1 <= self.neighbors <= 1_000:
+            raise ConfigError(f"labels.neighbors must be 1 to 1000, not {self.neighbors}")
         if not 2 <= self.folds <= 100:
             raise ConfigError(f"labels.folds must be 2 to 100, not {self.folds}")
         if not self.near_copies_at > 0:
@@ -71,7 +76,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Labels:
-    """Suspect labels: FINDINGS with `given`, `suggested` and `likelihood`; the surest first.
+    """Suspect labels: FINDINGS with `given`, `suggested`, `likelihood` and the nearest images; the surest first.
 
     `b` is the nearest image that has the suggested label; of conflicting labels, one of the same bytes with another.
     """
@@ -95,6 +100,11 @@ class Labels:
         names: list[str] = told(self.table).get("not_judged", [])
         return names
 
+    def nearest(self) -> Iterator[list[tuple[str, str, float]]]:
+        """For each row the nearest images that have votes: uri, label and cosine, nearest first."""
+        columns = (self.table[name].to_pylist() for name in ("nearest", "nearest_label", "nearest_similarity"))
+        return (list(zip(*one, strict=True)) for one in zip(*columns, strict=True))
+
     @property
     def overlaps(self) -> list[Overlap]:
         """Classes that overlap, the largest share first: what is off the diagonal of the confident joint.
@@ -108,9 +118,19 @@ class Labels:
         rows = self.table.select(["a_uri", "kind", "given", "suggested", "score", "b_uri", "reason"])
         rows = rows.rename_columns(["uri", "problem", "given", "suggested", "score", "like", "reason"])
         rows = rows.set_column(4, "score", pc.round(rows["score"].cast(pa.float64()), 4))
+        suspects = zip(rows.to_pylist(), self.nearest(), strict=True)
         return {
             "schema": 1,
-            "suspects": rows.to_pylist(),
+            "suspects": [
+                one
+                | {
+                    "nearest": [
+                        {"uri": uri, "label": label, "similarity": round(similarity, 4)}
+                        for uri, label, similarity in near
+                    ]
+                }
+                for one, near in suspects
+            ],
             "overlaps": [asdict(one) | {"share": round(one.share, 4)} for one in self.overlaps],
             "classes": self.classes,
             "not_judged": self.not_judged,
@@ -229,7 +249,21 @@ def _suspect(judged: _Judged, settings: Settings) -> Iterator[pa.RecordBatch]:
             given=judged.names.take(pa.array(judged.labels[part])),
             suggested=judged.names.take(pa.array(verdicts.suggested[part])),
             likelihood=pa.array(np.round(verdicts.likelihood[part], _PLACES), pa.float32()),
+            **_nearest(judged, part),
         )
+
+
+def _nearest(judged: _Judged, rows: Rows) -> dict[str, pa.Array]:
+    """The first of the neighbors that have votes on each of m images, as lists (m,)."""
+    heard = judged.votes[rows] >= 0
+    first = heard & (np.cumsum(heard, axis=1) <= _NEAREST_SHOWN)
+    ends = pa.array(np.concatenate([[0], np.cumsum(first.sum(axis=1))]).astype(np.int32))
+    values = {
+        "nearest": judged.subjects.uri.take(pa.array(judged.neighbors.rows[rows][first])),
+        "nearest_similarity": pa.array(judged.neighbors.similarity[rows][first], pa.float32()),
+        "nearest_label": judged.names.take(pa.array(judged.votes[rows][first])),
+    }
+    return {name: pa.ListArray.from_arrays(ends, value) for name, value in values.items()}
 
 
 def _examples(judged: _Judged, rows: Rows) -> Rows:
@@ -284,6 +318,9 @@ def _conflicting(given: GivenLabels) -> Iterator[pa.RecordBatch]:
         given=table["label"],
         suggested=table["usual"],
         likelihood=pa.nulls(len(table), pa.float32()),
+        nearest=pa.array([[uri] for uri in table["other_uri"].to_pylist()]),
+        nearest_similarity=pa.array([[1.0]] * len(table), pa.list_(pa.float32())),
+        nearest_label=pa.array([[label] for label in table["other"].to_pylist()]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What tells the splits apart, and what counts as the same picture."""
+    """What tells the splits apart, and what is looked at. What counts as a copy, the settings of `duplicates` say."""
 
     by: str = "split"  # a label's own name, a column, or `folder`: the first part of the uri
     vectors: str = "descriptor"  # column of the vectors by which copies are looked for
@@ -82,16 +82,16 @@ class Leaks:
 
 def needs(settings: Settings) -> tuple[str, ...]:
     """Columns that are read; those of stages that never ran may be all null."""
-    return tuple(dict.fromkeys((*duplicates.needs(_alike(settings)), *split_columns(settings.by))))
+    return tuple(dict.fromkeys((*duplicates.needs(_alike(settings, {})), *split_columns(settings.by))))
 
 
 def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     """Each image that has a copy in a larger split, with the nearest such; of splits as large, the first by name.
 
-    Copies are the pairs of the finder `duplicates`, and what is a copy of the same third image: its score is then
-    the product of the two. `leak` has the pair's score, `same scene across splits` that of a pair of one scene,
-    below 0.5. An image without a split is in no leak, but may join two. Sorted by `a_split`, `b_split`, the kind,
-    then `a_uri`.
+    Copies are the pairs of the finder `duplicates` under its own settings, and what is a copy of the same third image:
+    its score is then the product of the two. `leak` has the pair's score, `same scene across splits` that of a pair
+    of one scene, below 0.5. An image without a split is in no leak, but may join two. Sorted by `a_split`, `b_split`,
+    the kind, then `a_uri`.
     """
     sizes = count_splits(inputs.columns, settings.by)
     found = _leaks(inputs, settings, sizes) if len(sizes) > 1 else ()
@@ -105,7 +105,7 @@ def leaks(inputs: Inputs, settings: Settings | None = None) -> Leaks:
 
 def _leaks(inputs: Inputs, settings: Settings, sizes: dict[str, int]) -> Iterator[pa.RecordBatch]:
     pairs = (
-        duplicates.duplicates(replace(inputs, columns=_EachName(inputs.columns)), _alike(settings))
+        duplicates.duplicates(replace(inputs, columns=_EachName(inputs.columns)), _alike(settings, inputs.settings))
         .pairs.select(["a", "b", "a_uri", "b_uri", "kind", "score", "reason"])
         .combine_chunks()
     )
@@ -131,8 +131,9 @@ class _EachName:
         return self.columns.take(rows, names)
 
 
-def _alike(settings: Settings) -> duplicates.Settings:
-    return duplicates.Settings(vectors=settings.vectors, scenes=settings.scenes)
+def _alike(settings: Settings, others: Mapping[str, Any]) -> duplicates.Settings:
+    theirs: duplicates.Settings = others.get(duplicates.FINDER.name, duplicates.Settings())
+    return replace(theirs, vectors=settings.vectors, scenes=settings.scenes)
 
 
 @dataclass(frozen=True)
@@ -282,4 +283,4 @@ def _relation(first: str, second: str | None) -> str:
     return second if first == _IDENTICAL else COPIES_OF_ONE
 
 
-FINDER = Finder("leaks", needs=needs, settings=Settings, find=find, columns=_COLUMNS)
+FINDER = Finder("leaks", needs, Settings, find, columns=_COLUMNS, builds_on=(duplicates.FINDER.name,))

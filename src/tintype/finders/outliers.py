@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
 from tintype.core.names import shown
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 from tintype.finders.communities import connected
 from tintype.finders.exact_cosine import cosines, to_grid
 from tintype.finders.subjects import Subjects, read_subjects
@@ -49,6 +49,7 @@ class Settings:
     copies_above: float = 0.97  # cosine from which on two images are taken for one; a few copies hide nothing so
 
     def __post_init__(self) -> None:
+        require_numbers("outliers", self)
         if not 1 <= self.neighbors <= 1_000:
             raise ConfigError(f"outliers.neighbors must be 1 to 1000, not {self.neighbors}")
         if not 0 <= self.least_score <= 1:
@@ -104,6 +105,7 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     if len(subjects) < _FEWEST:
         return
     neighbors = inputs.neighbors(subjects.digest, subjects.vectors, settings.neighbors)
+    inputs.tell("measuring how far each image lies from others", total=len(subjects))
     copies = _near_copies(neighbors, settings.copies_above)
     distance = _distances(subjects, neighbors, copies)
     score = _scores(distance)

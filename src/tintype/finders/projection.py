@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 from tintype.finders.embedding import embedded
 from tintype.finders.exact_cosine import to_grid
 from tintype.finders.subjects import read_subjects
@@ -39,6 +40,7 @@ class Settings:
     seed: int = 0  # another one gives another map
 
     def __post_init__(self) -> None:
+        require_numbers("map", self)
         if not 1 <= self.neighbors <= 100:
             raise ConfigError(f"map.neighbors must be 1 to 100, not {self.neighbors}")
         if self.seed < 0:
@@ -77,7 +79,8 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
         places[0] = np.arange(len(subjects))
     else:
         neighbors = inputs.neighbors(subjects.digest, subjects.vectors, settings.neighbors)
-        places = embedded(to_grid(subjects.vectors), neighbors, _ROUNDS, settings.seed).astype(np.float64)
+        tell = partial(inputs.tell, "laying out images, in rounds", total=_ROUNDS)
+        places = embedded(to_grid(subjects.vectors), neighbors, _ROUNDS, settings.seed, tell).astype(np.float64)
     x, y = _fitted(places)
     place = pa.table({"digest": subjects.digest, "map_x": x, "map_y": y})
     yield from _batches(inputs, place)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError
 from tintype.core.names import shown
-from tintype.finders.base import Finder, Inputs, findings
+from tintype.finders.base import Finder, Inputs, findings, require_numbers
 from tintype.finders.categories import columns_of
 from tintype.finders.coverage import choose, nearest_before, nearest_chosen
 from tintype.finders.facts import telling, told
@@ -46,6 +46,7 @@ class Settings:
     seed: int = 0  # of the clusters that more than 2,048 images are cut into
 
     def __post_init__(self) -> None:
+        require_numbers("select", self)
         if self.count is not None and self.count < 1:
             raise ConfigError(f"select.count must be at least 1, not {self.count}")
         if not 0 < self.share <= 1:
@@ -107,6 +108,7 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     subjects = read_subjects(inputs.columns, settings.vectors, ("width", "height"))
     pool = _pool(inputs, settings, subjects)
     asked = settings.count or max(1, round(settings.share * len(pool.rows)))
+    inputs.tell("selecting", total=len(pool.rows))
     chosen = _chosen(subjects.vectors, pool, asked, settings.seed)
     facts = {"asked": asked, "left_out": _left_out(subjects, pool, len(chosen.rows))}
     yield from telling(_batches(subjects, chosen), FINDER.schema, facts)

@@ -27,7 +27,7 @@ class Subjects:
     vectors: NDArray[np.float16]  # (n, d), of unit length
     others: pa.Table  # (n,) the other columns that were asked for, as that uri's row has them
     images: int
-    without_vector: int  # distinct images whose vector is null, not finite or zero
+    without_vector: int  # distinct images whose vector is null, zero, or not finite as 32-bit numbers
 
     def __len__(self) -> int:
         return len(self.digest)
@@ -54,10 +54,12 @@ def read_subjects(columns: ColumnStreams, vectors: str, others: Sequence[str] = 
     first = _first_of_runs(table["digest"])
     table = table.take(pa.array(first)).combine_chunks()
     values = _matrix(table[vectors].combine_chunks())
-    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float32))
-    usable = np.isfinite(lengths) & (lengths > 0)
+    largest = np.abs(values).max(axis=1, initial=0)
+    usable = np.isfinite(largest) & (largest > 0)
     table = table.filter(pa.array(usable))
-    unit = (values[usable] / lengths[usable, None]).astype(np.float16)
+    values = values[usable] / largest[usable, None]  # so that no square overflows, or is lost
+    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float32))
+    unit = (values / lengths[:, None]).astype(np.float16)
     digest, uri = table["digest"].combine_chunks(), table["uri"].combine_chunks()
     return Subjects(digest, uri, unit, table.select(list(others)), images, int((~usable).sum()))
 
@@ -69,15 +71,14 @@ def _require_vectors(name: str, kind: pa.DataType) -> None:
 
 
 def _matrix(column: pa.Array) -> NDArray[np.float32]:
-    """(n, d); rows of nulls become NaN."""
+    """(n, d); rows of nulls become NaN, and what is too large for 32 bits infinite."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    width = column.type.list_size
-    values = pc.fill_null(column.flatten(), np.nan) if column.null_count == 0 else None
-    matrix = np.full((len(column), width), np.nan, np.float32)
+    matrix = np.full((len(column), column.type.list_size), np.nan, np.float32)
     valid = column.is_valid().to_numpy(zero_copy_only=False)
-    flat = values if values is not None else pc.fill_null(column.drop_null().flatten(), np.nan)
-    matrix[valid] = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
+    flat = pc.fill_null(column.drop_null().flatten(), np.nan).to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        matrix[valid] = flat.reshape(-1, matrix.shape[1])
     return matrix
 
 

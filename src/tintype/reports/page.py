@@ -23,14 +23,15 @@ def write_report(destination: Path, content: ReportContent, bounds: Bounds | Non
     Only a report of ours is written over. Raises UsageError where something else stands at `destination` or
     its folder is missing, StorageFull, or TintypeError where the system refuses.
     """
+    _resolved(destination)  # before the work of rendering
+    write_page(destination, render(content, bounds))
+
+
+def write_page(destination: Path, page: str) -> None:
+    """Write a page of ours over nothing but another one; raises what `write_report` raises."""
+    place = _resolved(destination)
     try:
-        place = destination.resolve()
-        _refuse_others(place)
-    except (OSError, RuntimeError) as error:
-        raise _unwritable(destination, error) from error
-    page = render(content, bounds).encode("utf-8")
-    try:
-        write_atomically(place, page)
+        write_atomically(place, page.encode("utf-8"))
     except OSError as error:
         raise _unwritable(destination, error) from error
 
@@ -70,6 +71,15 @@ def render(content: ReportContent, bounds: Bounds | None = None) -> str:
         bounds=bounds,
         **assets(),
     )  # fmt: skip
+
+
+def _resolved(destination: Path) -> Path:
+    try:
+        place = destination.resolve()
+        _refuse_others(place)
+    except (OSError, RuntimeError) as error:
+        raise _unwritable(destination, error) from error
+    return place
 
 
 def _unwritable(destination: Path, error: OSError | RuntimeError) -> TintypeError:

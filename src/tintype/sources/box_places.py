@@ -35,14 +35,15 @@ class Places:
     is_lost: NDArray[np.bool_]  # (n,) too far away to be written down
 
 
-def unit_of(boxes: pa.Table) -> Unit:
+def largest_number(boxes: pa.RecordBatch) -> float:
+    """The largest number of rows of BOXES, whatever its sign; angles are none."""
+    columns = [*(boxes[name] for name in ("x", "y", "width", "height")), pc.list_flatten(boxes["corners"])]
+    return max(pc.max(pc.abs(column)).as_py() or 0.0 for column in columns)
+
+
+def unit_of(largest: float) -> Unit:
     """What the numbers of a table are, where nothing says so: shares, if all lie within twice the image's size."""
-    largest = 0.0
-    for name in ("x", "y", "width", "height"):
-        values = pc.min_max(pc.abs(boxes[name]))["max"].as_py()
-        largest = max(largest, values or 0.0)
-    corners = pc.min_max(pc.abs(pc.list_flatten(boxes["corners"])))["max"].as_py()
-    return "share" if max(largest, corners or 0.0) <= _LARGEST_SHARE else "px"
+    return "share" if largest <= _LARGEST_SHARE else "px"
 
 
 def places_of(boxes: pa.Table, unit: Unit, images: pa.Table, orientation: Orientation) -> Places:

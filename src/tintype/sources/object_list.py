@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from tintype.core.columns import DIGEST, Column
 from tintype.core.errors import SourceError
 from tintype.core.names import shown
 from tintype.core.platform import full_disk_is_said
-from tintype.sources.annotations.base import BOXES, Annotations
-from tintype.sources.annotations.names import AMBIGUOUS, MISSING, image_rows
+from tintype.sources.annotations.base import Annotations, Unit
+from tintype.sources.annotations.names import AMBIGUOUS, MISSING, ImageNames
+from tintype.sources.annotations.packed import Packed
 from tintype.sources.base import Notes
-from tintype.sources.box_places import Orientation, places_of, unit_of
+from tintype.sources.box_places import Orientation, largest_number, places_of, unit_of
 from tintype.sources.boxes import MARK, MAX_PX, frames, hundredths, percents, texts
 from tintype.sources.labels import union
+from tintype.sources.object_parts import Parts
 
 IMAGES = pa.schema(
     [
@@ -121,44 +123,65 @@ def write_list(
     `images` are all that the collection knows, with the columns of IMAGES. What belongs to none of them is counted in
     `notes`. Raises SourceError where annotations cannot be read, or where not one box belongs to an image.
     """
-    parts = []
-    for one in annotations:
-        boxes = pa.Table.from_batches(one.batches(notes), BOXES).combine_chunks()
-        if not len(boxes):
-            notes.problem(Path(one.place).name, "holds no boxes that can be read")
-            continue
-        rows = _rows_of(boxes, images["uri"].combine_chunks(), beneath, one, notes)
-        boxes, rows = boxes.filter(pa.array(rows >= 0)).combine_chunks(), rows[rows >= 0]
-        if len(boxes):
-            parts.append(_objects(boxes, rows, images, one, orientation, notes))
-    if not any(len(part) for part in parts):
-        raise _nothing(annotations, notes)
-    objects = _numbered(pa.concat_tables(parts).combine_chunks())
-    used, at = np.unique(objects["image"].to_numpy(), return_inverse=True)
-    objects = objects.set_column(1, OBJECTS.field("image"), pa.array(at.astype(np.int64)))
-    with full_disk_is_said(str(folder)):
-        _write(folder / "images.arrow", images.take(pa.array(used)).cast(IMAGES))
-        _write(folder / "objects.arrow", objects.cast(OBJECTS))
+    uris = images["uri"].combine_chunks()
+    names = ImageNames(uris)
+    with full_disk_is_said(str(folder)), Parts(folder, uris, OBJECTS) as parts:
+        for one in annotations:
+            unit, batches = _with_unit(one, notes)
+            reported: set[str] = set()
+            is_empty = True
+            for boxes in batches:
+                is_empty = False
+                rows = _rows_of(boxes, names, beneath, one, reported, notes)
+                has_image = pa.array(rows >= 0)
+                found = pa.Table.from_batches([boxes.filter(has_image)])
+                parts.add(_objects(found, rows[rows >= 0], images, unit, orientation, notes))
+            if is_empty:
+                notes.problem(Path(one.place).name, "holds no boxes that can be read")
+        if not len(parts.used_images()):
+            raise _nothing(annotations, notes)
+        _write(folder / "images.arrow", [images.take(parts.used_images()).cast(IMAGES)], IMAGES)
+        _write(folder / "objects.arrow", parts.sorted(), OBJECTS)
     return union(one.labels for one in annotations)
 
 
+def _with_unit(annotations: Annotations, notes: Notes) -> tuple[Unit, Iterable[pa.RecordBatch]]:
+    """What the numbers are, and the boxes; where only all of them together tell the unit, they wait for the last."""
+    batches = annotations.batches(notes)
+    if annotations.unit is not None:
+        return annotations.unit, batches
+    waiting, largest = Packed(), 0.0
+    for batch in batches:
+        largest = max(largest, largest_number(batch))
+        waiting.add(batch)
+    return unit_of(largest), waiting
+
+
 def _rows_of(
-    boxes: pa.Table, uris: pa.Array, beneath: str, annotations: Annotations, notes: Notes
+    boxes: pa.RecordBatch,
+    names: ImageNames,
+    beneath: str,
+    annotations: Annotations,
+    reported: set[str],
+    notes: Notes,
 ) -> NDArray[np.int64]:
-    """The row of each box's image; what has none is noted."""
-    encoded = boxes["image"].combine_chunks().dictionary_encode()
-    found = image_rows(encoded.dictionary, uris, beneath=beneath, has_extensions=annotations.has_extensions)
+    """The row of each box's image; what has none is noted, by each name once."""
+    encoded = boxes["image"].dictionary_encode()
+    found = names.rows(encoded.dictionary, naming=annotations.naming, beneath=beneath)
     rows: NDArray[np.int64] = found[encoded.indices.to_numpy()]
-    own = pc.index_in(boxes["row"].combine_chunks(), value_set=uris, skip_nulls=True)
-    rows = np.where(rows == MISSING, own.fill_null(MISSING).to_numpy(), rows)
+    lost = np.flatnonzero((rows == MISSING) & boxes["other_name"].is_valid().to_numpy(zero_copy_only=False))
+    if len(lost):
+        others = boxes["other_name"].take(pa.array(lost)).dictionary_encode()
+        rows[lost] = names.rows(others.dictionary, beneath=beneath)[others.indices.to_numpy()]
     for verdict, kind, reason in (
         (MISSING, "boxes of images that are not here", "no image of this name is in the collection"),
         (AMBIGUOUS, "boxes of images that several could be", "several images could be meant; name their folder"),
     ):
-        lost = boxes["image"].filter(pa.array(rows == verdict))
-        if len(lost):
-            notes.skipped[kind] += len(lost)
-            for name in sorted(lost.unique().to_pylist()):
+        without = boxes["image"].filter(pa.array(rows == verdict))
+        if len(without):
+            notes.skipped[kind] += len(without)
+            for name in sorted(set(without.unique().to_pylist()) - reported):
+                reported.add(name)
                 notes.problem(name, f"{reason} ({Path(annotations.place).name})")
     return rows
 
@@ -167,13 +190,13 @@ def _objects(
     boxes: pa.Table,
     rows: NDArray[np.int64],
     images: pa.Table,
-    annotations: Annotations,
+    unit: Unit,
     orientation: Orientation,
     notes: Notes,
 ) -> pa.Table:
     """Rows of OBJECTS without numbers for repeated boxes, in the order of the annotations."""
     theirs = images.take(pa.array(rows)).combine_chunks()
-    places = places_of(boxes, annotations.unit or unit_of(boxes), theirs, orientation)
+    places = places_of(boxes, unit, theirs, orientation)
     near = ~places.is_lost
     for name in boxes["image"].filter(pa.array(places.is_lost)).to_pylist():
         notes.refuse(name, f"a box with a number beyond {MAX_PX:,} px")
@@ -237,20 +260,6 @@ def _marks(objects: dict[str, Any], images: pa.Table) -> Iterator[int]:
             yield int.from_bytes(blake3(repr(row).encode()).digest(8), "big") >> 1
 
 
-def _numbered(objects: pa.Table) -> pa.Table:
-    """Sorted by uri; of boxes that are written alike in one image the second ends with `&n=2`, and so on."""
-    codes = objects["uri"].combine_chunks().dictionary_encode().indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.concatenate([[True], codes[order][1:] != codes[order][:-1]]))
-    rank = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
-    number = np.empty(len(codes), np.int64)
-    number[order] = rank + 1
-    again = pc.binary_join_element_wise(objects["uri"], pa.array(number).cast(pa.string()), "&n=")
-    uris = pc.if_else(pa.array(number > 1), again, objects["uri"])
-    objects = objects.set_column(0, OBJECTS.field("uri"), uris)
-    return objects.take(pc.sort_indices(objects, sort_keys=[("uri", "ascending")]))
-
-
 def _nothing(annotations: Sequence[Annotations], notes: Notes) -> SourceError:
     places = ", ".join(shown(one.place) for one in annotations)
     first = f" (first: {shown(notes.problems[0][0])}: {shown(notes.problems[0][1])})" if notes.problems else ""
@@ -260,9 +269,16 @@ def _nothing(annotations: Sequence[Annotations], notes: Notes) -> SourceError:
     )
 
 
-def _write(path: Path, rows: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as file:
-        file.write_table(rows.combine_chunks(), max_chunksize=_ROWS)
+def _write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Rows in batches of equal length, however the tables are cut."""
+    waiting = schema.empty_table()
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+        for table in tables:
+            waiting = pa.concat_tables([waiting, table]).combine_chunks()
+            whole = len(waiting) // _ROWS * _ROWS
+            file.write_table(waiting.slice(0, whole), max_chunksize=_ROWS)
+            waiting = waiting.slice(whole)
+        file.write_table(waiting)
 
 
 def _opened(path: Path) -> pa.RecordBatchFileReader:

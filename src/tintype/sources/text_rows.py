@@ -41,7 +41,7 @@ class CsvRows:
         for _, record in islice(self._records(), FIRST_PASS):
             texts = dict(zip(names, record.values or (), strict=False))
             texts.pop(image, None)
-            seen.add({name: _typed(text) for name, text in texts.items()})
+            seen.add({name: typed(text) for name, text in texts.items()})
         left_out = [name for name in names if name != image][MAX_COLUMNS:]
         return Layout(image, seen.columns(shown(str(self.path))), tuple(left_out))
 
@@ -66,7 +66,7 @@ class CsvRows:
                 values: dict[str, Any] = dict(zip(names, record.values, strict=False))
                 image = values.pop(layout.image, None)
                 labels = {
-                    name: _cleaned(text) if name in texts else _typed(text)
+                    name: _cleaned(text) if name in texts else typed(text)
                     for name, text in values.items()
                     if name not in left_out
                 }
@@ -182,7 +182,7 @@ def _misfit(record: Record, columns: int) -> str | None:
     return None
 
 
-def _typed(text: str) -> Any:
+def typed(text: str) -> Any:
     """A number where the text is how one would be written, so that 007 stays text; None where it is empty."""
     if _INTEGER.fullmatch(text):
         return int(text)

@@ -15,29 +15,34 @@ _RATIO = 0.86  # of the distances to the best and the second best match (Lowe, 2
 _MOST_BITS = 80  # of 256 in which matching features may differ
 _REACH_PX = 5.0
 _TRIALS = 1_000
+_LEAST_MATCHES = 8
 _PLACE_PX = 12  # features closer than this are one place
 _SCALES = (1 / 8, 8.0)
 _MOST_STRETCH = 1.8  # of one direction against the other: sides' ratio changed, or a print seen from the side
-_TURN_LIKENESS = 0.55
+_TURN_LIKENESS = 0.45
 _TURN_TRIES = 2
+_RAY_PX = 1.5  # from the line that a point of the one picture is seen on in the other
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A map in shares from the first picture to the second, and the matches that speak for it."""
+    """A map in shares from the first picture to the second, and the matches that it was found among."""
 
     map: Map
     places: int  # distinct places of either picture that agree, the smaller number
     spread: float  # share of the smaller part of a picture that these places stand in
+    own: NDArray[np.float64]  # (n, 2) all features of the first picture that have a match, in px
+    other: NDArray[np.float64]  # (n, 2) their matches
 
 
-def turned(a: Picture, b: Picture) -> list[Map]:
-    """The flips and quarter turns in which the whole of `a` resembles the whole of `b`, most alike first."""
+def turned(a: Picture, b: Picture) -> list[tuple[Map, float]]:
+    """The flips and quarter turns in which the whole of `a` resembles the whole of `b`, and how much; most alike
+    first."""
     square = a.square.reshape(SQUARE_PX, SQUARE_PX)
     turns = np.stack([_turned(square, turn).ravel() for turn in range(8)])
     likeness = np.abs(turns @ b.square)  # a negative is as good
     order = np.argsort(-likeness, kind="stable")[:_TURN_TRIES]
-    return [TURN_MAPS[at] for at in order if likeness[at] >= _TURN_LIKENESS]
+    return [(TURN_MAPS[at], float(likeness[at])) for at in order if likeness[at] >= _TURN_LIKENESS]
 
 
 def _turned(square: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
@@ -48,19 +53,37 @@ def _turned(square: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
 
 def fitted(a: Picture, b: Picture, mirrored: bool) -> Fit | None:
     """An affine map of bounded scale, stretch and shear on which the most local features agree (RANSAC)."""
-    first, second = a.features, b.mirrored_features if mirrored else b.features
-    at, to = matches(first, second)
-    if len(at) < 4:
+    if mirrored:
+        to, at = matches(b.mirrored_features, a.features)
+        own, other = a.features.points[at], b.mirrored_features.points[to]
+    else:
+        at, to = matches(a.features, b.features)
+        own, other = a.features.points[at], b.features.points[to]
+    if len(own) < _LEAST_MATCHES:
         return None
-    places, targets = first.points[at], second.points[to]
     found, inliers = cv2.estimateAffine2D(
-        places, targets, method=cv2.RANSAC, ransacReprojThreshold=_REACH_PX, maxIters=_TRIALS, confidence=0.999
+        own, other, method=cv2.RANSAC, ransacReprojThreshold=_REACH_PX, maxIters=_TRIALS, confidence=0.999
     )
     if found is None or not plausible(found):
         return None
     chosen = inliers.ravel().astype(bool)
-    count, spread = _support(places[chosen], targets[chosen], a, b)
-    return Fit(in_shares(found, a.size, b.size), count, spread)
+    count, spread = _support(own[chosen], other[chosen], a, b)
+    return Fit(in_shares(found, a.size, b.size), count, spread, own, other)
+
+
+def places_of_two_views(fit: Fit, a: Picture, b: Picture) -> int:
+    """Distinct places whose matches lie where two photos of one unmoved scene would show them, whatever its depth.
+
+    That is, on each other's lines of sight (Hartley and Zisserman, "Multiple View Geometry", 2004, chapter 11).
+    """
+    try:
+        found, inliers = cv2.findFundamentalMat(fit.own, fit.other, cv2.USAC_ACCURATE, _RAY_PX, 0.999, _TRIALS)
+    except cv2.error:  # it gives up so where all points are of one line
+        return 0
+    if found is None or inliers is None or inliers.sum() < _LEAST_MATCHES:
+        return 0
+    chosen = inliers.ravel().astype(bool)
+    return _support(fit.own[chosen], fit.other[chosen], a, b)[0]
 
 
 def plausible(pixels: Map) -> bool:

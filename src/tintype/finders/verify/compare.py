@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.finders.verify.alignment import Fit, fitted, turned
-from tintype.finders.verify.dense import Agreement, agreement
+from tintype.finders.verify.alignment import Fit, fitted, places_of_two_views, turned
+from tintype.finders.verify.dense import Agreement, agreement, in_place
 from tintype.finders.verify.maps import TURN_MAPS, Map, applied, overlap
 from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import changed
 
-VERSION = 2
+VERSION = 3
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -34,14 +34,17 @@ VERDICT = np.dtype(
     ]
 )
 
-_CONTAINED = 0.6  # share of the one that the other shows: two that share half are made of one and of other things
+_CONTAINED = 0.8  # share of the one that the other shows: two that share half are made of one and of other things
+_SAME_WHOLE = 0.97  # likeness
 _LEAST_BLOCKS = 12
 _MANY_BLOCKS, _RICH = 20, 0.12  # number of textured blocks, and their share of all that are covered
 _IN_PLACE, _EXACTLY = 0.04, 0.012  # of a side
 _ENOUGH_PLACES = 12
 _SURE = 0.8
-_SCENE_PLACES = 14
+_FEW_PLACES = 5  # that unrelated pictures seldom have
 _SIDE_PLACES = 8
+_SCENE_PLACES = 16  # on one plane, seen in two photos
+_SCENE_MATCHES, _VIEW_PLACES = 60, 22  # where the scene has depth
 _SAME_PLACE = np.eye(2, 3)
 _SCENE_SPREAD = 0.06
 
@@ -55,39 +58,48 @@ def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> N
     best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
     if best is not None:
         _describe(verdict, a, b, best, fit)
-    elif fit is not None and fit.places >= _SIDE_PLACES and (seen := _from_the_side(a, b)) is not None:
+    elif fit is not None and (seen := _from_the_side(a, b, fit)) is not None:
         flat, straight = seen
         _describe(verdict, flat.first, flat.second, straight, fit)
         verdict["map"], verdict["overlaps"] = flat.map.ravel(), overlap(flat.map)
-    elif fit is not None and fit.places >= _SCENE_PLACES and fit.spread >= _SCENE_SPREAD:
+    elif fit is not None and _is_of_one_scene(a, b, fit):
         verdict["kind"], verdict["places"] = SCENE, fit.places
         verdict["map"], verdict["overlaps"] = fit.map.ravel(), overlap(fit.map)
     return verdict
 
 
-def _from_the_side(a: Picture, b: Picture) -> tuple[Straightened, Agreement] | None:
+def _from_the_side(a: Picture, b: Picture, fit: Fit) -> tuple[Straightened, Agreement] | None:
     """The pictures as they lie flat, where one is a copy of the other seen from the side."""
-    for mirrored in (False, True):
-        flat = straightened(a, b, mirrored)
-        if flat is not None:
-            found = agreement(flat.first, flat.second, _SAME_PLACE)
-            if found is not None and found.coarse.count >= _MANY_BLOCKS and found.coarse.share >= _SURE:
-                return flat, found
+    flat = straightened(a, b, fit.own, fit.other) if fit.places >= _SIDE_PLACES else None
+    if flat is not None:
+        found = agreement(flat.first, flat.second, _SAME_PLACE)
+        if found is not None and found.coarse.count >= _MANY_BLOCKS and found.coarse.share >= _SURE:
+            return flat, found
     return None
+
+
+def _is_of_one_scene(a: Picture, b: Picture, fit: Fit) -> bool:
+    if fit.places < _SIDE_PLACES or fit.spread < _SCENE_SPREAD:
+        return False
+    return fit.places >= _SCENE_PLACES or (
+        len(fit.own) >= _SCENE_MATCHES and places_of_two_views(fit, a, b) >= _VIEW_PLACES
+    )
 
 
 def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
     """The agreement that makes them copies, if any, and the fit of local features with the most places."""
     tried = []
-    for guess in turned(a, b):
-        found = agreement(a, b, guess)
+    for guess, likeness in turned(a, b):
+        found = in_place(a, b, guess) if likeness >= _SAME_WHOLE else None
+        if found is None:
+            found = agreement(a, b, guess)
         if found is not None and found.coarse.share >= _SURE and (sure := _accepted(found, None)):
             return sure, None
         tried.append(found)
     best: Fit | None = None
     for mirrored in (False, True):
         fit = fitted(a, b, mirrored)
-        if fit is None:
+        if fit is None or fit.places < _FEW_PLACES:
             continue
         if accepted := _accepted(agreement(a, b, fit.map), fit):
             return accepted, fit

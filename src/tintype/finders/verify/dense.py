@@ -13,8 +13,9 @@ from tintype.finders.verify.pictures import BLOCK_PX, Level, Picture
 
 _OUTSIDE = -1e4
 _LEAST_OVERLAP = 0.05
-_HOPELESS = 0.3
-_TELLING, _STRANGE = 16, 0.2  # number of blocks, share that agrees
+_HOPELESS = 0.45  # share of blocks that agree
+_TELLING, _STRANGE = 16, 0.35  # number of blocks, share that agrees; copies have 0.45 and more at a quarter
+_IN_PLACE = 0.97  # share of blocks, and their correlation
 _COVERED = 0.98  # of a block
 _TEXTURE = 3.0
 _AGREES = 0.7  # correlation
@@ -81,6 +82,16 @@ def agreement(a: Picture, b: Picture, guess: Map) -> Agreement | None:
         return None
     fine = _blocks(first, second, mapping, 0, of_first)
     return Agreement(mapping if of_first else inverted(mapping), coarse, fine)
+
+
+def in_place(a: Picture, b: Picture, turn: Map) -> Agreement | None:
+    """Compare two whole pictures after a flip or quarter turn; None unless they agree so well that nothing needs to be
+    corrected."""
+    of_first = a.size[0] * a.size[1] <= b.size[0] * b.size[1]
+    coarse = _blocks(a, b, turn, 1, True) if of_first else _blocks(b, a, inverted(turn), 1, False)
+    if coarse.count < _TELLING or coarse.share < _IN_PLACE or coarse.firmness < _IN_PLACE:
+        return None
+    return Agreement(turn, coarse, coarse)
 
 
 def _corrected(first: Picture, second: Picture, mapping: Map, level: int) -> Map:

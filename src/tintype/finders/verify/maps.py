@@ -65,6 +65,16 @@ def overlap(shares: Map) -> tuple[float, float]:
     return (min(area / flat, 1.0) if flat else 0.0), area
 
 
+def cells_shown(maps: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """Which of 8 × 8 cells of the first picture the second shows, as bits: of (n, 6) maps in shares."""
+    across = (np.arange(8) + 0.5) / 8
+    x, y = np.tile(across, 8), np.repeat(across, 8)
+    rows = np.asarray(maps, np.float64).reshape(-1, 2, 3, 1)
+    there = rows[:, :, 0] * x + rows[:, :, 1] * y + rows[:, :, 2]  # (n, 2, 64)
+    inside = ((there >= 0) & (there <= 1)).all(axis=1)
+    return np.asarray(np.packbits(inside, axis=1).view(np.uint64).ravel(), np.uint64)
+
+
 def frame(shares: Map) -> tuple[float, float, float, float]:
     """Left, top, width and height of the first picture within the second, in shares of the second, cut at its edges."""
     corners = np.clip(applied(shares, np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])), 0, 1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.finders.verify.alignment import matches, plausible
+from tintype.finders.verify.alignment import plausible
 from tintype.finders.verify.maps import Map, in_shares
 from tintype.finders.verify.pictures import Picture
 
@@ -28,18 +28,16 @@ class Straightened:
     map: Map  # in shares, from the one picture to the other, as nearly as a parallelogram can be that quadrangle
 
 
-def straightened(a: Picture, b: Picture, mirrored: bool) -> Straightened | None:
+def straightened(a: Picture, b: Picture, own: NDArray[np.float64], other: NDArray[np.float64]) -> Straightened | None:
     """Where one picture lies wholly within the other, seen from the side: the other as seen from the front.
 
-    A homography on which most local features agree (Raguram et al., "USAC", 2013); None where there is no plausible
-    one.
+    A homography on which most of the matching places agree, (n, 2) px of either (Raguram et al., "USAC", 2013); None
+    where there is no plausible one.
     """
-    own, other = a.features, b.mirrored_features if mirrored else b.features
-    at, to = matches(own, other)
-    if len(at) < _LEAST_MATCHES:
+    if len(own) < _LEAST_MATCHES:
         return None
     found, inliers = cv2.findHomography(  # cv2.RANSAC takes a hundred times as long where nothing is to be found
-        own.points[at], other.points[to], cv2.USAC_DEFAULT, _REACH_PX, maxIters=_TRIALS, confidence=0.999
+        own, other, cv2.USAC_ACCURATE, _REACH_PX, maxIters=_TRIALS, confidence=0.999
     )
     if found is None or int(inliers.sum()) < _LEAST_MATCHES or abs(np.linalg.det(found)) < 1e-9:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +17,11 @@ BLOCK_PX = 10
 """Side of the blocks that are compared; no level of a picture is narrower or lower than one."""
 
 SQUARE_PX = 32
+_SQUARE_SHADING = 11  # of them; photos of like things have like shading
 
 _FEATURES = 400
+_FEATURES_PX = 240  # longer side at which features are looked for: finer ones differ between copies, and cost more
+_MIRRORED_FEATURES = 200  # the clearest; enough to tell whether the mirror image lies on the other picture
 _BLUR_PX = 1.0  # at every level: compression and pixel grids differ between copies
 _SHADING_PX = 21  # slower changes are light and shadow, which photos of different things share
 _GRADIENT = 1 / 8  # of OpenCV's Sobel, to be in levels a pixel
@@ -90,21 +94,51 @@ class Picture:
 
     @cached_property
     def square(self) -> NDArray[np.float32]:
-        """(32 · 32,) the picture squeezed to a square, of mean 0 and length 1; zero where it is even."""
+        """(32 · 32,) detail of the picture squeezed to a square, of mean 0 and length 1; zero where it is even."""
         square = cv2.resize(self.gray, (SQUARE_PX, SQUARE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
+        square -= cv2.blur(square, (_SQUARE_SHADING, _SQUARE_SHADING), borderType=cv2.BORDER_REFLECT)
         square -= square.mean()
         length = float(np.linalg.norm(square))
-        return np.asarray(square / length if length > SQUARE_PX else square * 0, np.float32).ravel()
+        return np.asarray(square / length if length > SQUARE_PX / 2 else square * 0, np.float32).ravel()
 
     @cached_property
     def features(self) -> Features:
-        return _features(self.gray)
+        return self._found[1]
 
     @cached_property
     def mirrored_features(self) -> Features:
-        """Features of the mirror image, at their places in this one."""
-        found = _features(np.ascontiguousarray(self.gray[:, ::-1]))
+        """The clearest features of the mirror image, at their places in this one.
+
+        Where the picture has features its mirror image has them too: nothing is looked for again.
+        """
+        gray = np.ascontiguousarray(self._small[:, ::-1])
+        last = gray.shape[1] - 1.0
+        clearest = sorted(self._found[0], key=lambda one: -one.response)[:_MIRRORED_FEATURES]
+        points = [
+            cv2.KeyPoint(last - one.pt[0], one.pt[1], one.size, (540 - one.angle) % 360, one.response, one.octave)
+            for one in clearest
+        ]
+        found = self._features(*_finder().compute(gray, points))
         return Features(found.points * (-1, 1) + (self.size[0] - 1, 0), found.bits)
+
+    @cached_property
+    def _small(self) -> NDArray[np.uint8]:
+        width, height = self.size
+        scale = _FEATURES_PX / SIDE_PX
+        size = (max(12, round(width * scale)), max(12, round(height * scale)))
+        return np.asarray(cv2.resize(self.gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    @cached_property
+    def _found(self) -> tuple[Sequence[cv2.KeyPoint], Features]:
+        points, bits = _finder().detectAndCompute(self._small, None)
+        return points, self._features(points, bits)
+
+    def _features(self, points: Sequence[cv2.KeyPoint], bits: NDArray[np.uint8] | None) -> Features:
+        if bits is None:
+            return Features(np.empty((0, 2)), np.empty((0, 4), np.uint64))
+        scale = np.array(self.size) / (self._small.shape[1], self._small.shape[0])
+        places = np.array(cv2.KeyPoint.convert(points), np.float64)
+        return Features((places + 0.5) * scale - 0.5, np.asarray(bits).view(np.uint64))
 
     def _level(self, step: int) -> Level:
         width, height = self.size
@@ -125,9 +159,5 @@ def decoded(thumbnail: bytes | None) -> Picture | None:
     return None if bgr is None else Picture(np.asarray(bgr, np.uint8))
 
 
-def _features(gray: NDArray[np.uint8]) -> Features:
-    finder = cv2.ORB.create(nfeatures=_FEATURES, scaleFactor=1.3, nlevels=6, edgeThreshold=12, fastThreshold=10)
-    points, bits = finder.detectAndCompute(gray, None)
-    if bits is None:
-        return Features(np.empty((0, 2)), np.empty((0, 4), np.uint64))
-    return Features(np.array(cv2.KeyPoint.convert(points), np.float64), np.asarray(bits).view(np.uint64))
+def _finder() -> cv2.ORB:
+    return cv2.ORB.create(nfeatures=_FEATURES, scaleFactor=1.4, nlevels=5, edgeThreshold=12, fastThreshold=15)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import atan2, degrees, hypot, sqrt
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.finders.verify.maps import Map, frame, in_pixels, inverted, overlap
+from tintype.finders.verify.colors import Colors, cells_of, clipped_share, colorfulness, places, recoloring
+from tintype.finders.verify.coverings import covered
+from tintype.finders.verify.maps import Map, applied, frame, in_pixels, inverted, overlap
 from tintype.finders.verify.pictures import Picture
 
 RELATIONS = (
@@ -19,24 +20,19 @@ RELATIONS = (
 )  # fmt: skip
 
 _WHOLE = 0.97  # share of a picture from which it counts as shown in full
+_SLACK = 0.018  # of a side by which the map may be off
 _SAME_SIZE = 0.015
 _SAME_SCALE = 0.05  # what a crop's scale can be told by
 _STRAIGHT_DEG = 1.2
-_LIGHT, _TINT = 4.5, 7.0  # mean change in levels
-_DARK_LIGHT = 1.5  # where there is little light to change
-_COLORLESS, _COLORFUL = 1.3, 2.2  # mean distance from gray in levels
-_COVERED, _COVERED_RECOLORED = 0.012, 0.06  # share of cells
-_STRONG = 12.0  # levels
-_OUTLIER = 22.0  # levels that a cell differs in, after what the colors did as a whole
-_CELL_PX = 5  # of the half-size picture
+_LIGHT, _TINT = 2.5, 7.0  # mean change in levels
+_DARK_LIGHT = 1.0  # where there is little light to change
+_COLORLESS, _COLORFUL = 0.6, 2.0  # mean distance from gray in levels
+_MUCH_MORE = 1.5
+_UNCHANGED = 0.5  # levels
+_LEAST_CELLS = 20
 _EVEN = 0.8  # mean change from pixel to pixel in levels
 _ONE_TONE = 5.0  # levels
-_PLAIN = 16.0  # change from pixel to pixel in levels
-_MARK = 8.0  # levels by which a mark stands out at least
-_AS_SHARP = 1.4
-_LEAST_MARK = 0.014
-_STANDS_OUT = (4.0, 2.5)  # and times the median, and the 70th percentile, of what other cells are off
-_EVEN_BORDER = 0.7
+_EVEN_BORDER = 0.85
 
 
 @dataclass(frozen=True)
@@ -51,42 +47,51 @@ class Change:
     even: tuple[float, float]  # share of the rest of either picture, outside of the overlap, that is plain
 
 
-Model = NDArray[np.float64]
-"""(5, 3): how each channel changes with the terms of a color."""
-
 _NOTHING = Change(0, 128, 0, (0, 0), 0, (0, 0))
 
 
 def changed(a: Picture, b: Picture, shares: Map) -> Change:
-    """Compare colors in small cells, by a map in shares from `a` to `b`."""
+    """Compare the colors of what both show, by a map in shares from `a` to `b`."""
     overlaps = overlap(shares)
     of_first = overlaps[0] * a.size[0] * a.size[1] <= overlaps[1] * b.size[0] * b.size[1]  # the coarser one's cells
     first, second = (a, b) if of_first else (b, a)
     mask, laid = _laid(first, second, shares if of_first else inverted(shares))
-    inside = _cells(mask) >= 0.99
-    own, other = _cells(first.color)[inside], _cells(laid)[inside]
-    if len(own) < 8:
+    inside = cells_of(mask) >= 0.99
+    if inside.sum() < _LEAST_CELLS:
         return _NOTHING
-    if _colorfulness(own) >= _colorfulness(other):  # from color to gray there is a rule, back there is none
-        model, strange = _recoloring(own, other)
-        mark = _marked(first.color, laid, mask, model)
-    else:
-        model, strange = _recoloring(other, own)
-        mark = _marked(laid, first.color, mask, model)
-    covered = max(_together(inside, strange), mark if mark >= _LEAST_MARK else 0.0)
-    own, other = own[~strange], other[~strange]
-    if not len(own):
+    pictures = [first.color, laid]
+    cells = [cells_of(picture) for picture in pictures]
+    before, after = (1, 0) if _is_undone(*(part[inside] for part in cells)) else (0, 1)
+    at = places(*inside.shape)
+    model = recoloring(cells[before][inside], cells[after][inside], at[inside])
+    moved = np.zeros_like(cells[before])
+    moved[inside] = np.abs(model.of_cells(cells[before][inside], at[inside]) - cells[before][inside])
+    light, *tints = moved[inside].mean(axis=0).tolist()
+    expected = pictures[before]
+    if max(light, *tints) > _UNCHANGED:
+        expected = model.of_picture(expected)
+    covering = covered(expected, pictures[after], mask, max(light, sum(tints)))
+    seen = inside & ~covering
+    if not seen.any():
         return _NOTHING
-    moved = np.abs(other - own).mean(axis=0)
-    chroma = [_colorfulness(values) for values in (own, other)]
+    light, *tints = moved[seen].mean(axis=0).tolist()
+    chroma = colorfulness(cells[0][seen]), colorfulness(cells[1][seen])
     return Change(
-        light=float(moved[0]),
-        luma=float(min(own[:, 0].mean(), other[:, 0].mean())),
-        tint=float(moved[1:].sum()),
-        chroma=(chroma[0], chroma[1]) if of_first else (chroma[1], chroma[0]),
-        covered=covered,
-        even=(_even_outside(a, b, shares), _even_outside(b, a, inverted(shares))),
+        light=light,
+        luma=float(min(part[seen][:, 0].mean() for part in cells)),
+        tint=sum(tints),
+        chroma=chroma if of_first else chroma[::-1],
+        covered=float(covering.sum()) / float(inside.sum()),
+        even=(_even_outside(a, b, shares, overlaps[0]), _even_outside(b, a, inverted(shares), overlaps[1])),
     )
+
+
+def _is_undone(first: Colors, second: Colors) -> bool:
+    """Whether a rule leads from the second's colors to the first's rather than back: to gray, or to clipped light."""
+    chroma = colorfulness(first), colorfulness(second)
+    if max(chroma) > _MUCH_MORE * min(chroma):
+        return chroma[0] < chroma[1]
+    return clipped_share(first) > clipped_share(second)
 
 
 def _laid(first: Picture, second: Picture, mapping: Map) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -101,88 +106,19 @@ def _laid(first: Picture, second: Picture, mapping: Map) -> tuple[NDArray[np.flo
     return mask, laid
 
 
-def _colorfulness(colors: NDArray[np.float32]) -> float:
-    """Mean distance from gray in levels."""
-    return float(np.hypot(*(colors[:, 1:] - 128).T).mean())
-
-
-def _together(inside: NDArray[np.bool_], strange: NDArray[np.bool_]) -> float:
-    """Share of the cells inside that are strange and not alone; single ones are edges."""
-    grid = np.zeros(inside.shape, np.uint8)
-    grid[inside] = strange
-    return float(cv2.morphologyEx(grid, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).sum()) / float(inside.sum())
-
-
-def _marked(colors: NDArray[np.float32], other: NDArray[np.float32], mask: NDArray[Any], model: Model) -> float:
-    """Share of what is plain in the first picture where a faint mark lies in the other: words that shine through.
-
-    A mark stands out from how well all other colors are known. Where one of the two is sharper, or full of grain,
-    there are no marks to be told from detail.
-    """
-    expected = _expected(colors.reshape(-1, 3), model)[:, 0].reshape(mask.shape).astype(np.float32)
-    inside = cv2.erode((mask > 0.99).astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0).astype(bool)
-    around = np.ones((3, 3), np.uint8)
-    change = [cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, around) for luma in (expected, other[..., 0])]
-    detail = [float(part[inside].mean()) + 1 for part in change]
-    plain = inside & (change[0] < _PLAIN)
-    if max(detail) > _AS_SHARP * min(detail) or plain.sum() < 200:
+def _even_outside(a: Picture, b: Picture, shares: Map, shown_share: float) -> float:
+    """The plain share of the part of `a` that lies outside of `b`; 0 where hardly anything does."""
+    if shown_share >= _WHOLE:
         return 0.0
-    off = cv2.blur(np.abs(other[..., 0] - expected), (2, 2))
-    usual = np.quantile(off[plain], (0.5, 0.7))
-    bound = max(_MARK, _STANDS_OUT[0] * usual[0], _STANDS_OUT[1] * usual[1])
-    return float((plain & (off > bound)).sum()) / float(inside.sum())
-
-
-def _cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows, columns = values.shape[0] // _CELL_PX, values.shape[1] // _CELL_PX
-    cut = values[: rows * _CELL_PX, : columns * _CELL_PX]
-    return np.asarray(cv2.resize(cut, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _recoloring(own: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[Model, NDArray[np.bool_]]:
-    """What the colors as a whole became, and the cells (n, 3) that became something else.
-
-    Each channel changes by a linear function of all three and the square of luma (gamma); cells that are far off are
-    left out and the rest is fitted again.
-    """
-    known = _terms(own)
-    strange = np.zeros(len(own), np.bool_)
-    model = np.zeros((known.shape[1], 3))
-    for bound in (3 * _OUTLIER, 1.5 * _OUTLIER, _OUTLIER):
-        kept = ~strange
-        if kept.sum() < 8:
-            break
-        weight = known[kept].T @ known[kept] + np.eye(known.shape[1]) * 1e-5 * kept.sum()
-        model = np.linalg.solve(weight, known[kept].T @ (other[kept] - own[kept]))
-        strange = _far(_expected(own, model), other, bound) & _far(own, other, bound)
-    return model, strange
-
-
-def _terms(colors: NDArray[np.float32]) -> NDArray[np.float64]:
-    centered = colors.astype(np.float64) / 128 - 1
-    return np.column_stack([centered, centered[:, 0] ** 2, np.ones(len(colors))])
-
-
-def _expected(colors: NDArray[np.float32], model: Model) -> NDArray[np.float64]:
-    return np.clip(colors + _terms(colors) @ model, 0, 255)
-
-
-def _far(expected: NDArray[Any], found: NDArray[Any], bound: float) -> NDArray[np.bool_]:
-    off = np.abs(expected - found)
-    return np.asarray((off[:, 0] > bound) | (off[:, 1:].sum(axis=1) > bound))
-
-
-def _even_outside(a: Picture, b: Picture, shares: Map) -> float:
-    """The plain share of the part of `a` that lies outside of `b`; 0 where nothing does."""
     size, other = a.level(1).size, b.level(1).size
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     shown = cv2.warpAffine(np.ones(other[::-1], np.float32), in_pixels(shares, size, other), size, flags=flags)
-    outside = _cells(shown) < 0.01
+    outside = cells_of(shown) < 0.01
     if not outside.any():
         return 0.0
     luma = a.color[..., 0]
-    change = _cells(cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)))[outside]
-    level = _cells(luma)[outside]
+    change = cells_of(cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)))[outside]
+    level = cells_of(luma)[outside]
     return float(((change < _EVEN) & (np.abs(level - np.median(level)) < _ONE_TONE)).mean())
 
 
@@ -208,14 +144,14 @@ def related(
     mirrored = bool(np.linalg.det(pixels[:, :2]) < 0)
     angle = _angle(pixels, mirrored)
     kinds, words = [], []
-    part = _part(overlaps)
+    part = None if _shows_all(shares) else _part(overlaps)
     whole_in_a = overlaps[0] < overlaps[1]
     cut = part is not None and change.even[0 if whole_in_a else 1] < _EVEN_BORDER
-    both_cut = max(overlaps) < _WHOLE
+    both_cut = part is not None and max(overlaps) < _WHOLE
     box = frame(inverted(shares) if whole_in_a else shares) if part is not None else None
     if cut or both_cut:
         kinds.append("cropped")
-        words.append(f"{'keeps' if whole_in_a else 'shows it within a larger one, as'} {min(overlaps):.0%} of the area")
+        words.append(_cut_words(overlaps, whole_in_a, both_cut))
     if mirrored:
         kinds.append("mirrored")
     turn, side = _turn_words(angle, mirrored)
@@ -228,10 +164,9 @@ def related(
         kinds.append("resized")
         words.append(stretch)
     kinds += _colored(change, words)
-    strongly = max(change.light, change.tint) > _STRONG  # then clipped colors are easily taken for a covering
-    if change.covered >= (_COVERED_RECOLORED if strongly else _COVERED):
+    if change.covered:
         kinds.append("overlaid")
-        words.append(f"{change.covered:.0%} of it shows something else")
+        words.append(f"{_share(change.covered)} of what both show is covered or blurred in one")
     elif part is not None and not cut and not both_cut:
         kinds.append("overlaid")
         words.append("with a border around it" if not whole_in_a else "without its border")
@@ -247,6 +182,22 @@ def related(
         box,
         whole_in_a,
     )
+
+
+def _cut_words(overlaps: tuple[float, float], whole_in_a: bool, both_cut: bool) -> str:
+    if both_cut:
+        return f"{overlaps[0]:.0%} of the one and {overlaps[1]:.0%} of the other show the same"
+    return f"{'keeps' if whole_in_a else 'shows it within a larger one, as'} {min(overlaps):.0%} of the area"
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "less than 1%"
+
+
+def _shows_all(shares: Map) -> bool:
+    """Whether the corners lie on each other as exactly as can be told."""
+    corners = applied(shares, np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]))
+    return bool(np.abs(corners - np.clip(np.round(corners), 0, 1)).max() <= _SLACK)
 
 
 def _part(overlaps: tuple[float, float]) -> float | None:
@@ -303,6 +254,6 @@ def _colored(change: Change, words: list[str]) -> list[str]:
         words.append("in gray" if gray[1] else "in color instead of gray")
         return ["gray"]
     if change.light > min(_LIGHT, max(_DARK_LIGHT, 0.15 * change.luma)) or change.tint > _TINT:
-        words.append(f"light changed by {change.light:.0f} and color by {change.tint:.0f} of 255 levels")
+        words.append(f"light changed by {change.light:.0f} and color by {change.tint:.0f} of 255 levels on average")
         return ["recolored"]
     return []

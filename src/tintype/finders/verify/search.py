@@ -13,12 +13,13 @@ from tintype.finders.sets import Rows, Sets
 from tintype.finders.verify.candidates import Candidates
 from tintype.finders.verify.compare import COPY, UNLIKE, UNSEEN, VERDICT
 from tintype.finders.verify.judging import Judge, Verdicts, turned_around
-from tintype.finders.verify.maps import Map, composed
+from tintype.finders.verify.maps import Map, cells_shown, composed
 
 IN_FULL = 32  # a family of so many has each of its pairs looked at
 
 _LEAST_WAVE = 128
 _WAVES = 48  # of a sixteenth of the images each
+_MOST_OF_IT, _SHARED = 0.9, 0.125  # of what a picture shows
 _WORTHWHILE = 0.015  # share of copies in a wave from which the next one is looked at
 
 
@@ -53,10 +54,17 @@ class Search:
         self._pairs = [(min(p), max(p)) for p in apart]
         self._code = np.empty(0, np.int64)
         self._verdict = np.empty(0, VERDICT)
+        self._refused = np.empty(0, np.int64)  # pairs that are no copies as seen over a third
+
+    def across(self, first: Rows, second: Rows) -> NDArray[np.bool_]:
+        """Which pairs are wanted: of two collections those across, of one all."""
+        if self._remembered is None:
+            return np.ones(len(first), np.bool_)
+        return np.asarray(self._remembered[first] != self._remembered[second])
 
     def take(self, first: Rows, second: Rows) -> None:
         """Take pairs as copies without looking at them."""
-        free = ~np.isin(first * self._count + second, self._apart)
+        free = self.across(first, second) & ~np.isin(first * self._count + second, self._apart)
         verdict = np.zeros(int(free.sum()), VERDICT)
         verdict["kind"] = UNSEEN
         self._note(first[free], second[free], verdict)
@@ -68,8 +76,7 @@ class Search:
         pairs are looked at as hold it together. Of two collections only pairs across are looked at.
         """
         sure = sure_first * self._count + sure_second
-        if self._remembered is not None:
-            candidates = candidates[self._remembered[candidates.first] != self._remembered[candidates.second]]
+        candidates = candidates[self.across(candidates.first, candidates.second)]
         size = max(_LEAST_WAVE, self._count // 16)
         for start in range(0, min(len(candidates), size * _WAVES), size):
             first, second = candidates.first[start : start + size], candidates.second[start : start + size]
@@ -87,13 +94,45 @@ class Search:
         copies = np.isin(self._verdict["kind"], (COPY, UNSEEN))
         first, second = np.divmod(self._code[copies], self._count)
         if self._remembered is not None:
-            keeper = self._nearest_remembered(first, second, self._verdict[copies]["agreement"])
+            keeper = self._nearest_remembered(first, second, self._verdict[copies])
+            strangers = self._strangers(keeper)
+            keeper[strangers] = strangers
         else:
-            keeper = stars(self._count, first, second, self._together, self._pairs)
+            keeper = self._stars(first, second)
             self._complete(keeper)
         told = self._verdict["kind"] != UNLIKE
         first, second = np.divmod(self._code[told], self._count)
         return Found(first, second, self._verdict[told], keeper)
+
+    def _stars(self, first: Rows, second: Rows) -> Rows:
+        """Groups without strangers: what cannot stay with a keeper finds another, or is alone."""
+        apart = list(self._pairs)
+        while True:
+            keeper = stars(self._count, first, second, self._together, apart)
+            strangers = self._strangers(keeper)
+            if not len(strangers):
+                return keeper
+            apart += zip(keeper[strangers].tolist(), strangers.tolist(), strict=True)
+
+    def _strangers(self, keeper: Rows) -> Rows:
+        """Members of groups that show another part of their keeper than a better member: of a collage, one photo
+        after the other is a copy, but they have nothing in common."""
+        members = np.flatnonzero(keeper != np.arange(self._count))
+        place = np.minimum(self._place(keeper[members], members), len(self._code) - 1)
+        seen = self._verdict["kind"][place] == COPY
+        members, place = members[seen], place[seen]
+        shown = cells_shown(self._verdict["map"][place])
+        partial = (shown > 0) & (np.bitwise_count(shown) < _MOST_OF_IT * 64)
+        members, shown = members[partial], shown[partial]
+        strange: list[int] = []
+        welcome: dict[int, list[int]] = {}  # of each keeper, the different parts that it is shown by
+        for member, kept, part in zip(members.tolist(), keeper[members].tolist(), shown.tolist(), strict=True):
+            parts = welcome.setdefault(kept, [])
+            if any((part & other).bit_count() < _SHARED * min(part.bit_count(), other.bit_count()) for other in parts):
+                strange.append(member)
+            elif part not in parts:
+                parts.append(part)
+        return np.array(strange, np.int64)
 
     def _wanted(self, first: Rows, second: Rows) -> NDArray[np.bool_]:
         """Pairs that are neither known, nor apart, nor of one large family."""
@@ -110,13 +149,15 @@ class Search:
         ways = self._ways(keepers, others)
         good = np.zeros(len(keepers), np.bool_)
         at = np.array([place for place, way in enumerate(ways) if way is not None], np.int64)
-        at = at[~np.isin(keepers[at] * self._count + others[at], self._apart)]
+        code = keepers * self._count + others
+        at = at[~np.isin(code[at], self._apart) & ~np.isin(code[at], self._refused)]
         if len(at):
             chosen = [ways[place] for place in at.tolist()]
             guesses, via = [way[0] for way in chosen if way], np.array([way[1] for way in chosen if way], np.int64)
             verdict = self._judge.judge(keepers[at], others[at], guesses, via)
             good[at] = verdict["kind"] == COPY
             self._note(keepers[at][good[at]], others[at][good[at]], verdict[good[at]])
+            self._refused = np.append(self._refused, code[at][~good[at]])
         return good
 
     def _ways(self, keepers: Rows, others: Rows) -> list[tuple[Map, int] | None]:
@@ -150,10 +191,12 @@ class Search:
             verdict = turned_around(verdict)
         return np.asarray(verdict["map"][0].reshape(2, 3), np.float64)
 
-    def _nearest_remembered(self, first: Rows, second: Rows, agreement: NDArray[np.float32]) -> Rows:
-        """The remembered image that each new one agrees with most; the best of them where several do."""
+    def _nearest_remembered(self, first: Rows, second: Rows, verdict: Verdicts) -> Rows:
+        """The remembered image that each new one agrees with most, one that is not mirrored before one that is; the
+        best of them where several do."""
         keeper = np.arange(self._count)
-        order = np.lexsort((first, -agreement, second))
+        mirrored = np.linalg.det(verdict["map"].reshape(-1, 2, 3)[:, :, :2].astype(np.float64)) < 0
+        order = np.lexsort((first, -verdict["agreement"], mirrored, second))
         new, once = np.unique(second[order], return_index=True)
         keeper[new] = first[order][once]
         return keeper

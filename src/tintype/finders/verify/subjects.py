@@ -18,18 +18,21 @@ from tintype.finders.subjects import read_subjects
 from tintype.finders.verify.candidates import NEIGHBORS, Candidates, by_neighbors, by_regions, nearest
 
 _AT_ONCE = 4_096  # thumbnails that are read together
+_MOST_TOLD_APART = 1_000  # of one picture; of more each has a pair with the best alone
 _TRIED = 16  # images that are looked at to tell whether thumbnails were ever made
 
 
-@dataclass(frozen=True)
 class Thumbnails:
     """Stored thumbnails of subjects, as `Places` numbers them."""
 
-    places: Places
-    inputs: Inputs
+    def __init__(self, places: Places, inputs: Inputs) -> None:
+        self.places, self.inputs = places, inputs
+        self._read = 0
 
     def __call__(self, subjects: Rows) -> Sequence[bytes | None]:
         """One for each, None where there is none."""
+        self.inputs.tell("looking at thumbnails", self._read)
+        self._read += len(subjects)
         files = self.places.best[subjects]
         found: list[bytes | None] = [None] * len(files)
         for columns, theirs in ((self.inputs.columns, False), (self.inputs.against, True)):
@@ -46,21 +49,42 @@ class Thumbnails:
         return any(self(seen))
 
 
-def same_pixels(places: Places, thumbnails: Thumbnails, apart: frozenset[tuple[bytes, bytes]]) -> Rows:
-    """For each subject the best one whose picture is the same: itself, unless another has its size and thumbnail.
+@dataclass(frozen=True)
+class SamePixels:
+    """Which of n subjects have the same picture."""
+
+    picture: Rows  # (n,) the best subject of the same pixels; itself where it is alone
+    by_itself: NDArray[np.bool_]  # (n,) a person has told it apart from another, so its pairs are its own
+
+    @property
+    def representative(self) -> Rows:
+        """(n,) the best subject of the same pixels that stands for it; itself for those by themselves."""
+        own = np.arange(len(self.picture))
+        sets = Sets.of_equals(self.picture, np.where(self.by_itself, own, -1))
+        return np.asarray(sets.first[sets.of])
+
+    def pairs_told_from(self) -> tuple[Rows, Rows]:
+        """Pairs of representatives with the same picture, `first` < `second`."""
+        own = np.flatnonzero(self.representative == np.arange(len(self.picture)))
+        sets = Sets.of_equals(self.picture[own])
+        first, second = sets.within(_MOST_TOLD_APART)
+        return own[first], own[second]
+
+
+def same_pixels(places: Places, thumbnails: Thumbnails, apart: frozenset[tuple[bytes, bytes]]) -> SamePixels:
+    """The subjects of one size and thumbnail.
 
     Thumbnails are made of the same pixels in the same way, so equal pixels have equal thumbnails, byte for byte.
     Only those are read whose size, hash, tones, entropy and sharpness are equal to another's, to the last bit.
-    Those that a person has told apart are left out.
     """
     best = places.best
     same = np.arange(len(best))
     told_apart = pa.array(sorted({digest for pair in apart for digest in pair}), pa.binary(16))
-    free = ~pc.is_in(places.digest.take(pa.array(best)), value_set=told_apart).to_numpy(zero_copy_only=False)
-    usable = places.ok[best] & (places.width[best] > 0) & (places.tones[best, 0] >= 0) & free
+    by_itself = pc.is_in(places.digest.take(pa.array(best)), value_set=told_apart).to_numpy(zero_copy_only=False)
+    usable = places.ok[best] & (places.width[best] > 0) & (places.tones[best, 0] >= 0)
     some = np.flatnonzero(usable)
     if len(some) < 2:
-        return same
+        return SamePixels(same, by_itself)
     files = best[some]
     hashed = pc.fill_null(places.phash.take(pa.array(files)), 0).to_numpy(zero_copy_only=False)
     facts = [places.width[files], places.height[files], hashed, *places.tones[files].T, *places.measures[files].T]
@@ -73,7 +97,7 @@ def same_pixels(places: Places, thumbnails: Thumbnails, apart: frozenset[tuple[b
     if len(some):
         equal = Sets.of_equals(number, marks)
         same[some] = some[equal.first[equal.of]]
-    return same
+    return SamePixels(same, by_itself)
 
 
 def _mark(thumbnail: bytes | None, subject: int) -> bytes:

@@ -19,6 +19,7 @@ from tintype.finders.verify.judging import Verdicts, turned_around
 from tintype.finders.verify.maps import TURN_MAPS
 from tintype.finders.verify.relation import Change, Related, related
 from tintype.finders.verify.search import Found
+from tintype.finders.verify.subjects import SamePixels
 
 IDENTICAL, SAME_PIXELS, NEAR, SAME_SCENE = "identical", "same pixels", "near", "same scene"
 
@@ -81,17 +82,17 @@ class _Pairs:
         return _Pairs(self.a[rows], self.b[rows], self.at[rows], self.why[rows.start : rows.stop])
 
 
-def batches(places: Places, same: Rows, found: Found, scenes: bool) -> Iterator[pa.RecordBatch]:
+def batches(places: Places, pixels: SamePixels, found: Found, scenes: bool) -> Iterator[pa.RecordBatch]:
     """All pairs of files, sorted by their uris; one empty batch where there are none."""
-    pairs = _pairs(places, same, found, scenes)
+    pairs = _pairs(places, pixels, found, scenes)
     for start in range(0, max(1, len(pairs.a)), _BATCH_ROWS):
         yield _batch(places, pairs[start : start + _BATCH_ROWS], found)
 
 
-def _pairs(places: Places, same: Rows, found: Found, scenes: bool) -> _Pairs:
+def _pairs(places: Places, pixels: SamePixels, found: Found, scenes: bool) -> _Pairs:
     """Each file with the best of its group, with the best of the same bytes, of the same pixels, and other pairs."""
     rows = np.arange(len(places))
-    picture = same[places.subject]  # (n,) the best subject of the same pixels
+    picture = pixels.representative[places.subject]  # (n,) the best subject of the same pixels that stands for it
     kept = places.best[found.keeper[picture]]
     own, first_own = places.best[places.subject], places.best[picture]
     to_keeper = rows != kept
@@ -111,7 +112,8 @@ def _pairs(places: Places, same: Rows, found: Found, scenes: bool) -> _Pairs:
         across = places.remembered[a] != places.remembered[b]
     at = np.full(len(a), -2)
     at[places.subject[a] == places.subject[b]] = -1
-    unlike = picture[a] != picture[b]
+    shown = pixels.picture[places.subject]
+    unlike = shown[a] != shown[b]
     at[unlike] = found.at(picture[a[unlike]], picture[b[unlike]])
     ends = (b, a) if places.is_comparison else (a, b)
     order = np.lexsort((places.uri_rank[ends[1]], places.uri_rank[ends[0]]))

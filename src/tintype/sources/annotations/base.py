@@ -1,15 +1,20 @@
-"""The table that boxes are read into, whatever format they come in."""
+"""What annotations are read into, whatever format they come in: one table of boxes."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+import os
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from tintype.core.columns import Column
+from tintype.core.names import shown
+from tintype.sources.annotations.names import Naming
 from tintype.sources.base import Notes
 from tintype.sources.labels import MAX_TEXT, Seen
 
@@ -18,7 +23,7 @@ Unit = Literal["px", "share"]
 BOXES = pa.schema(
     [
         pa.field("image", pa.string(), nullable=False),  # its name as it is written in the annotations
-        pa.field("row", pa.string()),  # uri of the table's own row, which may be the image where no image has the name
+        pa.field("other_name", pa.string()),  # for where no image has the first; a table's own row, by its uri
         pa.field("x", pa.float64()),  # left edge before the box is turned; in px or as a share of the image's width
         pa.field("y", pa.float64()),  # upper edge
         pa.field("width", pa.float64()),
@@ -39,39 +44,52 @@ BOXES = pa.schema(
 LABEL = "label"
 """The name that the class of a box has as a label, whatever the format calls it."""
 
-ROWS_PER_BATCH = 65_536
+ROWS_PER_BATCH = 16_384
 
 _MOST_SHAPES = 10_000  # of values; the types of columns are told from as many
 _ENCODER = json.JSONEncoder(default=str)
 
 
-class Annotations(Protocol):
+@dataclass(frozen=True)
+class BoxFormat:
+    """A way to write boxes down. A new one is a file with one of these, named in `resolve`.
+
+    `read` takes a path, the rows to add boxes to, and the notes where what cannot be read is `refused` with its
+    reason; it yields `rows.full()` again and again, and need not yield what is left at the end. It raises SourceError
+    where the whole cannot be read.
+    """
+
+    name: str
+    read: Callable[[Path, Rows, Notes], Iterator[pa.RecordBatch]]
+    unit: Unit | None = "px"  # what the numbers are; None where only the numbers themselves can tell
+    naming: Naming = "paths"
+
+
+class Annotations:
     """A file or folder with boxes."""
+
+    def __init__(self, written_as: BoxFormat, path: Path, unit: Unit | None = None) -> None:
+        self._format, self._path = written_as, Path(os.path.abspath(path))
+        self._rows = Rows()
+        self.unit: Unit | None = unit or written_as.unit
+        self.naming: Naming = written_as.naming
 
     @property
     def place(self) -> str:
         """The path as the user may write it, absolute."""
-        ...
-
-    @property
-    def unit(self) -> Unit | None:
-        """What the numbers are; None where only the numbers themselves can tell."""
-        ...
-
-    @property
-    def has_extensions(self) -> bool:
-        """Whether the images' names have their extensions, which those of YOLO label files lack."""
-        ...
+        return str(self._path)
 
     @property
     def labels(self) -> tuple[Column, ...]:
-        """The label columns; complete once `batches` is exhausted."""
-        ...
+        """The label columns; complete once `batches` is exhausted. Raises SourceError where two would share a name."""
+        return self._rows.labels(shown(self.place))
 
     def batches(self, notes: Notes) -> Iterator[pa.RecordBatch]:
         """All boxes that can be read, in the order of the file, as rows of BOXES; what cannot is `refused`, with its
         reason. Raises SourceError where the whole cannot be read."""
-        ...
+        self._rows = Rows()
+        yield from self._format.read(self._path, self._rows, notes)
+        yield from self._rows.rest()
 
 
 class Rows:
@@ -93,7 +111,7 @@ class Rows:
         label: str | None,
         values: Mapping[str, Any],
         stated: tuple[int | None, int | None] = (None, None),
-        row: str | None = None,
+        other_name: str | None = None,
     ) -> None:
         """A box is (x, y, width, height, angle)."""
         shape = (label is None, *values, *map(type, values.values()))
@@ -101,7 +119,7 @@ class Rows:
             self._shapes.add(shape)
             self._seen.add(values if label is None else {LABEL: label, **values})
         places = box if box is not None else (None,) * 5
-        values_of_row = (image, row, *places, corners, label, _as_json(values), *stated)
+        values_of_row = (image, other_name, *places, corners, label, _as_json(values), *stated)
         for column, value in zip(self._columns, values_of_row, strict=True):
             column.append(value)
 
@@ -129,7 +147,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def numbers(values: Any, *counts: int) -> list[float] | None:
+def numbers(values: Any, counts: Container[int]) -> list[float] | None:
     """A list of so many finite numbers; None for anything else."""
     if not isinstance(values, list | tuple) or len(values) not in counts:
         return None
@@ -140,6 +158,12 @@ def numbers(values: Any, *counts: int) -> list[float] | None:
             return None
         found.append(one)
     return found
+
+
+def around(points: Sequence[float]) -> tuple[float, float, float, float]:
+    """x, y, width and height of the upright box around an outline of x, y, x, y, …"""
+    left, top = min(points[::2]), min(points[1::2])
+    return left, top, max(points[::2]) - left, max(points[1::2]) - top
 
 
 def is_text(value: str) -> bool:

@@ -11,10 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tintype.core.columns import Column
 from tintype.core.errors import SourceError
 from tintype.core.names import shown, uri_from_path
-from tintype.sources.annotations.base import Rows, Unit, is_plain, is_text, number, numbers, whole
+from tintype.sources.annotations.base import BoxFormat, Rows, is_plain, is_text, number, numbers, whole
 from tintype.sources.base import Notes
 from tintype.sources.labels import REST
 from tintype.sources.table_rows import Layout, Table, Wanted
@@ -52,67 +51,49 @@ LABELS = ("label", "class", "category", "class_name", "category_name")
 _ROWS = 8_192
 
 
-class TableAnnotations:
-    """A table of boxes; which columns hold them is told by their names.
+def _read(path: Path, rows: Rows, notes: Notes) -> Iterator[pa.RecordBatch]:
+    """Which columns hold the boxes is told by their names.
 
     Images are named by path, as in a table of images, or are the very rows of the table, where it holds their bytes.
     A column `objects` with lists of boxes and labels, as data sets for detection have it, is taken as well. Other
     columns become labels. With edges, `width` and `height` are taken for the size of the image.
     """
+    table = _table(path)
+    layout, stand_in = _without_bytes(path, table.layout())
+    listed = table.listed(layout, notes)
+    prefix = uri_from_path(os.fsencode(path.name)) + "#"
+    names: tuple[str, ...] = ()
+    columns: _Columns | None = None
+    while wanted := [Wanted(row.number, row.offset) for row in islice(listed, _ROWS)]:
+        for row in table.wanted(layout, wanted):
+            uri = f"{prefix}{row.number}"
+            values = row.values if stand_in is None else {**row.values, stand_in: row.image}
+            if tuple(values) != names:  # rows of JSONL may differ
+                names = tuple(values)
+                columns = _Columns.among(names) or columns
+            image = row.image if stand_in is None and isinstance(row.image, str) else uri
+            if columns is None:
+                notes.refuse(uri, "no box in this row")
+            elif not row.image and stand_in is None:
+                notes.refuse(uri, "no image in this row")
+            elif not is_text(image):
+                notes.refuse(uri, "the image's name is no text")
+            else:
+                for problem in filter(None, columns.boxes(values, image, uri, rows)):
+                    notes.refuse(uri, problem)
+            yield from rows.full()
+    if columns is None:
+        raise _no_boxes(str(path), names)
 
-    has_extensions = True
 
-    def __init__(self, path: Path, unit: Unit | None = None) -> None:
-        self._path = Path(os.path.abspath(path))
-        self.unit: Unit | None = unit
-        self._rows = Rows()
+def _table(path: Path) -> Table:
+    if path.suffix.lower() == ".parquet":
+        from tintype.sources.parquet_rows import ParquetRows  # its library is slow to load
 
-    @property
-    def place(self) -> str:
-        return str(self._path)
+        return ParquetRows(path)
+    from tintype.sources.text_rows import CsvRows, JsonlRows
 
-    @property
-    def labels(self) -> tuple[Column, ...]:
-        return self._rows.labels(shown(self.place))
-
-    def batches(self, notes: Notes) -> Iterator[pa.RecordBatch]:
-        self._rows = Rows()
-        table = self._table()
-        layout, stand_in = _without_bytes(self._path, table.layout())
-        listed = table.listed(layout, notes)
-        prefix = uri_from_path(os.fsencode(self._path.name)) + "#"
-        names: tuple[str, ...] = ()
-        columns: _Columns | None = None
-        while wanted := [Wanted(row.number, row.offset) for row in islice(listed, _ROWS)]:
-            for row in table.wanted(layout, wanted):
-                uri = f"{prefix}{row.number}"
-                values = row.values if stand_in is None else {**row.values, stand_in: row.image}
-                if tuple(values) != names:  # rows of JSONL may differ
-                    names = tuple(values)
-                    columns = _Columns.among(names) or columns
-                image = row.image if stand_in is None and isinstance(row.image, str) else uri
-                if columns is None:
-                    notes.refuse(uri, "no box in this row")
-                elif not row.image and stand_in is None:
-                    notes.refuse(uri, "no image in this row")
-                elif not is_text(image):
-                    notes.refuse(uri, "the image's name is no text")
-                else:
-                    for problem in filter(None, columns.boxes(values, image, uri, self._rows)):
-                        notes.refuse(uri, problem)
-            yield from self._rows.full()
-        if columns is None:
-            raise _no_boxes(self.place, names)
-        yield from self._rows.rest()
-
-    def _table(self) -> Table:
-        if self._path.suffix.lower() == ".parquet":
-            from tintype.sources.parquet_rows import ParquetRows  # its library is slow to load
-
-            return ParquetRows(self._path)
-        from tintype.sources.text_rows import CsvRows, JsonlRows
-
-        return JsonlRows(self._path) if self._path.suffix.lower() in (".jsonl", ".ndjson") else CsvRows(self._path)
+    return JsonlRows(path) if path.suffix.lower() in (".jsonl", ".ndjson") else CsvRows(path)
 
 
 class _Columns:
@@ -146,11 +127,11 @@ class _Columns:
         if self._kind == "list":
             yield from self._listed(values, image, uri, label, others, rows)
             return
-        places = numbers([values.get(name) for name in self._box], 4, 8)
+        places = numbers([values.get(name) for name in self._box], (4, 8))
         if places is None:
             yield f"no finite numbers in {', '.join(map(shown, self._box))}"
         elif self._kind == "corners":
-            rows.add(image, None, places, label, others, row=uri)
+            rows.add(image, None, places, label, others, other_name=uri)
             yield None
         else:
             stated = tuple(whole(values.get(name)) for name in self._stated or ())
@@ -188,13 +169,13 @@ class _Columns:
             return  # an image without boxes
         several = cell if isinstance(cell, list) and all(isinstance(one, list) for one in cell) else [cell]
         for place, one in enumerate(several):
-            box = numbers(one, 4, 5)
+            box = numbers(one, (4, 5))
             if box is None:
                 yield "not a list of four finite numbers"
                 continue
             angle = box[4] if len(box) == 5 else self._turn(values)
             own = _as_text(labels[place]) if place < len(labels) else label
-            rows.add(image, (*box[:4], angle), None, own, others, row=uri)
+            rows.add(image, (*box[:4], angle), None, own, others, other_name=uri)
             yield None
 
 
@@ -225,3 +206,6 @@ def _no_boxes(place: str, names: Sequence[str]) -> SourceError:
         + "; ".join(", ".join(kind[0]) for kind in (EDGES, SIZES, CENTERS))
         + f"; {', '.join(CORNERS)}; or bbox"
     )
+
+
+TABLE = BoxFormat("table", _read, unit=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -11,21 +10,19 @@ from typing import Any
 import pyarrow as pa
 
 from tintype.core import safe_yaml
-from tintype.core.columns import Column
-from tintype.core.errors import ConfigError, ImageError, SourceError
-from tintype.core.names import shown, uri_from_path
-from tintype.sources.annotations.base import Rows, Unit, numbers
+from tintype.core.errors import ConfigError, SourceError
+from tintype.core.names import shown
+from tintype.sources.annotations.base import BoxFormat, Rows, around, numbers
+from tintype.sources.annotations.label_files import contents, label_files
 from tintype.sources.base import Notes
-from tintype.sources.beneath import Beneath, open_file, reason_of
+from tintype.sources.beneath import reason_of
 
-MAX_BYTES = 64_000_000
-"""Of one label file."""
 CLASS_FILES = ("classes.txt", "obj.names", "classes.names")
 
 _SPLITS = ("train", "val", "test")
 
 
-class YoloAnnotations:
+def _read(path: Path, rows: Rows, notes: Notes) -> Iterator[pa.RecordBatch]:
     """Label files below a folder, or below that of a `data.yaml`, which names the classes and the splits.
 
     A line is `class x_center y_center width height`, perhaps with a confidence after it, or a class and the x and y
@@ -33,121 +30,65 @@ class YoloAnnotations:
     is an outline, whose box is taken. Without a `data.yaml` the classes' names are the lines of `classes.txt` in the
     folder or the one above it; without that, classes are called by their numbers.
     """
-
-    unit: Unit | None = "share"
-    has_extensions = False
-
-    def __init__(self, path: Path) -> None:
-        self._path = Path(os.path.abspath(path))
-        self._root = self._path if self._path.is_dir() else self._path.parent
-        self._rows = Rows()
-
-    @property
-    def place(self) -> str:
-        return str(self._path)
-
-    @property
-    def labels(self) -> tuple[Column, ...]:
-        return self._rows.labels(shown(self.place))
-
-    def batches(self, notes: Notes) -> Iterator[pa.RecordBatch]:
-        self._rows = Rows()
-        classes, splits = self._names()
-        files = 0
-        try:
-            with Beneath(self._root) as beneath:
-                for path in _label_files(self._root, notes):
-                    files += 1
-                    self._read(beneath, path, classes, splits, notes)
-                    yield from self._rows.full()
-        except OSError as error:
-            raise SourceError(f"{shown(self.place)}: cannot be read as a folder: {reason_of(error)}") from error
-        if not files:
-            raise SourceError(f"{shown(self.place)}: no label files (.txt) are in this folder or below it")
-        yield from self._rows.rest()
-
-    def _names(self) -> tuple[Mapping[int, str], Mapping[str, str]]:
-        """Names of the classes by number, and of the splits by the folder of their images."""
-        if not self._path.is_dir():
-            return _read_yaml(self._path)
-        for folder in (self._root, self._root.parent):
-            for name in CLASS_FILES:
-                if (folder / name).is_file():
-                    return dict(enumerate(_lines_of(folder / name))), {}
-        return {}, {}
-
-    def _read(
-        self, beneath: Beneath, path: str, classes: Mapping[int, str], splits: Mapping[str, str], notes: Notes
-    ) -> None:
-        """Take in the boxes of one label file."""
-        raw = os.fsencode(path)
-        shown_as = uri_from_path(raw)
-        image = shown_as[: -len(".txt")]
-        split = _split_of(path, splits)
-        values: dict[str, Any] = {} if split is None else {"split": split}
-        try:
-            data = _bytes_of(beneath, raw)
-        except ImageError as error:
-            notes.refuse(shown_as, error.reason)
-            return
-        for place, line in enumerate(data.splitlines(), 1):
-            words = line.decode("latin-1").split()
-            if not words:
-                continue
-            problem = self._add(image, words, classes, values)
-            if problem:
-                notes.refuse(f"{shown_as}, line {place}", problem)
-
-    def _add(self, image: str, words: list[str], classes: Mapping[int, str], values: Mapping[str, Any]) -> str | None:
-        """Take a box in; returns why not."""
-        if not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 9:
-            return "the class is no number"
-        places = numbers(words[1:], *range(4, 10_000))
-        if places is None:
-            return "not a class and four or more finite numbers"
-        label = classes.get(int(words[0]), str(int(words[0])))
-        if len(places) in (4, 5):
-            if len(places) == 5:
-                values = {**values, "confidence": places.pop()}
-            x, y, width, height = places
-            self._rows.add(image, (x - width / 2, y - height / 2, width, height, 0.0), None, label, values)
-        elif len(places) % 2:
-            return "an odd number of coordinates"
-        elif len(places) == 8:
-            self._rows.add(image, None, places, label, values)
-        else:
-            left, top = min(places[::2]), min(places[1::2])
-            box = (left, top, max(places[::2]) - left, max(places[1::2]) - top, 0.0)
-            self._rows.add(image, box, None, label, values)
-        return None
+    root = path if path.is_dir() else path.parent
+    classes, splits = _named_in(root) if path.is_dir() else _read_yaml(path)
+    paths = _label_files(root, notes)
+    if not paths:
+        raise SourceError(f"{shown(str(path))}: no label files (.txt) are in this folder or below it")
+    for uri, data in contents(root, paths, notes):
+        _add_file(uri, data, classes, splits, rows, notes)
+        yield from rows.full()
 
 
-def _label_files(root: Path, notes: Notes) -> Iterator[str]:
-    """Paths below the root, in order; links and hidden folders are left alone. Where folders are called `labels`,
-    only what is in them counts: other text files lie beside images too."""
-    paths = []
-    for folder, folders, files in os.walk(root, onerror=lambda error: _unseen(error, notes)):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not name.endswith(".tintype"))
-        inside = os.path.relpath(folder, root)
-        paths += [
-            os.path.normpath(os.path.join(inside, name))
-            for name in files
-            if name.endswith(".txt") and not name.startswith(".") and name not in CLASS_FILES
-        ]
-    in_labels = [path for path in paths if "labels" in PurePosixPath(path).parts[:-1]]
-    return iter(sorted(in_labels or paths, key=os.fsencode))
+def _named_in(folder: Path) -> tuple[Mapping[int, str], Mapping[str, str]]:
+    """Names of the classes by number, and of the splits by the folder of their images."""
+    for place in (folder, folder.parent):
+        for name in CLASS_FILES:
+            if (place / name).is_file():
+                return dict(enumerate(_lines_of(place / name))), {}
+    return {}, {}
 
 
-def _unseen(error: OSError, notes: Notes) -> None:
-    notes.refuse(uri_from_path(os.fsencode(str(error.filename))), f"the folder cannot be listed: {reason_of(error)}")
+def _add_file(
+    uri: str, data: bytes, classes: Mapping[int, str], splits: Mapping[str, str], rows: Rows, notes: Notes
+) -> None:
+    """Take in the boxes of one label file."""
+    image = uri[: -len(".txt")]
+    split = _split_of(uri, splits)
+    values: dict[str, Any] = {} if split is None else {"split": split}
+    for place, line in enumerate(data.splitlines(), 1):
+        words = line.decode("latin-1").split()
+        problem = _add(image, words, classes, values, rows) if words else None
+        if problem:
+            notes.refuse(f"{uri}, line {place}", problem)
 
 
-def _bytes_of(beneath: Beneath, path: bytes) -> bytes:
-    handle = open_file(beneath, path)
-    with os.fdopen(handle, "rb") as file:
-        if os.fstat(handle).st_size > MAX_BYTES:
-            raise ImageError("rejected", f"larger than {MAX_BYTES:,} bytes")
-        return file.read(MAX_BYTES)
+def _add(image: str, words: list[str], classes: Mapping[int, str], values: Mapping[str, Any], rows: Rows) -> str | None:
+    """Take a box in; returns why not."""
+    if not words[0].isascii() or not words[0].isdigit() or len(words[0]) > 9:
+        return "the class is no number"
+    places = numbers(words[1:], range(4, 10_000))
+    if places is None:
+        return "not a class and four or more finite numbers"
+    label = classes.get(int(words[0]), str(int(words[0])))
+    if len(places) in (4, 5):
+        if len(places) == 5:
+            values = {**values, "confidence": places.pop()}
+        x, y, width, height = places
+        rows.add(image, (x - width / 2, y - height / 2, width, height, 0.0), None, label, values)
+    elif len(places) % 2:
+        return "an odd number of coordinates"
+    elif len(places) == 8:
+        rows.add(image, None, places, label, values)
+    else:
+        rows.add(image, (*around(places), 0.0), None, label, values)
+    return None
+
+
+def _label_files(root: Path, notes: Notes) -> list[str]:
+    """Where folders are called `labels`, only what is in them counts: other text files lie beside images too."""
+    paths = [path for path in label_files(root, ".txt", notes) if PurePosixPath(path).name not in CLASS_FILES]
+    return [path for path in paths if "labels" in PurePosixPath(path).parts[:-1]] or paths
 
 
 def _lines_of(path: Path) -> list[str]:
@@ -202,3 +143,6 @@ def _split_of(path: str, splits: Mapping[str, str]) -> str | None:
         parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
     folders = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return next((splits[folder] for folder in folders if folder in splits), None)
+
+
+YOLO = BoxFormat("yolo", _read, unit="share", naming="label files")
