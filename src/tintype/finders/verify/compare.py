@@ -10,9 +10,9 @@ from tintype.finders.verify.dense import Agreement, agreement, in_place
 from tintype.finders.verify.maps import TURN_MAPS, Map, applied, overlap
 from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
-from tintype.finders.verify.relation import changed
+from tintype.finders.verify.relation import Change, changed
 
-VERSION = 3
+VERSION = 4
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -45,6 +45,9 @@ _FEW_PLACES = 5  # that unrelated pictures seldom have
 _SIDE_PLACES = 8
 _SCENE_PLACES = 16  # on one plane, seen in two photos
 _SCENE_MATCHES, _VIEW_PLACES = 60, 22  # where the scene has depth
+_MOVED = 0.02  # of a side
+_OTHER_LIGHT, _OTHER_TINT = 6.0, 4.0  # levels
+_SAME_COARSE, _SAME_FINE = 0.88, 0.8  # shares of blocks that agree
 _SAME_PLACE = np.eye(2, 3)
 _SCENE_SPREAD = 0.06
 
@@ -56,11 +59,12 @@ def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> N
         verdict["kind"] = UNSEEN
         return verdict
     best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
-    if best is not None:
-        _describe(verdict, a, b, best, fit)
+    change = changed(a, b, best.map) if best is not None else None
+    if best is not None and change is not None and not _is_taken_again(best, change):
+        _describe(verdict, best, change, fit)
     elif fit is not None and (seen := _from_the_side(a, b, fit)) is not None:
         flat, straight = seen
-        _describe(verdict, flat.first, flat.second, straight, fit)
+        _describe(verdict, straight, changed(flat.first, flat.second, straight.map), fit)
         verdict["map"], verdict["overlaps"] = flat.map.ravel(), overlap(flat.map)
     elif fit is not None and _is_of_one_scene(a, b, fit):
         verdict["kind"], verdict["places"] = SCENE, fit.places
@@ -140,11 +144,21 @@ def _off_whole(shares: Map) -> float:
     return float(np.abs(off).max(axis=(1, 2)).min())
 
 
-def _describe(verdict: NDArray[np.void], a: Picture, b: Picture, found: Agreement, fit: Fit | None) -> None:
+def _is_taken_again(found: Agreement, change: Change) -> bool:
+    """Whether this is a second photo from nearly the same place, or of another thing on the same ground.
+
+    Copies that were cut, scaled or turned as well as recolored still agree nearly everywhere; of photos that were
+    taken again, the light is another and folds and shadows lie elsewhere.
+    """
+    is_moved = _off_whole(found.map) > _MOVED
+    is_recolored = change.light > _OTHER_LIGHT or change.tint > _OTHER_TINT
+    return is_moved and is_recolored and (found.coarse.share < _SAME_COARSE or found.fine.share < _SAME_FINE)
+
+
+def _describe(verdict: NDArray[np.void], found: Agreement, change: Change, fit: Fit | None) -> None:
     verdict["kind"] = COPY
     verdict["places"] = fit.places if fit is not None else 0
     verdict["map"], verdict["overlaps"] = found.map.ravel(), found.overlaps
     verdict["agreement"] = max(found.coarse.share, found.fine.share)
-    change = changed(a, b, found.map)
     verdict["light"], verdict["luma"], verdict["tint"] = change.light, change.luma, change.tint
     verdict["chroma"], verdict["covered"], verdict["even"] = change.chroma, change.covered, change.even
