@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from benchmarks.copy_truth import SAME_SCENE, Tally, Truth, add_series, make, pair_of, read_photos, read_truth
-from benchmarks.edits import EDITS, HELD_OUT, NAMED, TUNED, Relation, copy_of, encoded, one_of, pixels_of
+from benchmarks.edits import EDITS, NAMED, SEEN, TUNED, Relation, copy_of, encoded, one_of, pixels_of
+from benchmarks.held_out_edits import HELD_OUT
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def photo(photos):
 
 
 def test_there_are_ten_named_kinds_ten_tuned_and_five_held_out():
-    assert [len(NAMED), len(TUNED), len(HELD_OUT), len(EDITS)] == [10, 10, 5, 25]
+    assert [len(NAMED), len(TUNED), len(SEEN), len(HELD_OUT), len(EDITS)] == [10, 10, 5, 5, 25]
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -61,9 +62,9 @@ def test_a_gray_photo_cannot_be_told_to_have_lost_its_color(photo):
 
 
 def test_a_folder_has_as_many_copies_of_every_kind(tmp_path, photos):
-    truth = make(tmp_path, photos, [*NAMED, *HELD_OUT], each=2, seed=5)
+    truth = make(tmp_path, photos, [*NAMED, *SEEN, *HELD_OUT], each=2, seed=5)
     kinds = [kind for kind, _ in truth.wanted.values()]
-    assert {kinds.count(edit.name) for edit in (*NAMED, *HELD_OUT)} == {2}
+    assert {kinds.count(edit.name) for edit in (*NAMED, *SEEN, *HELD_OUT)} == {2}
     files = {path.name for path in tmp_path.iterdir()}
     assert len(files) == len(photos) - 2 + 30  # two were kept out, to stand beside others in collages
     assert {name for pair in truth.wanted for name in pair} <= files

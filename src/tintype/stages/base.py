@@ -45,6 +45,7 @@ class Model:
     """
 
     card: Card
+    beside: tuple[Card, ...] = ()  # models that the stage uses as well
 
     @property
     def is_shared(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,23 +41,36 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     card = batch.runner.info.card
     output, name = classes(card), f"classify_{card.name}"
     probabilities = _probabilities(model_output(batch, output), output)
-    labels = _labels(card, output.name)
-    kept = min(settings.top, probabilities.shape[1])
+    return classified(name, probabilities, _labels(card, output.name), settings.min_confidence, settings.top)
+
+
+def classified(
+    name: str, probabilities: NDArray[np.float32], labels: Sequence[str], min_confidence: float, top: int
+) -> dict[str, pa.Array]:
+    """The columns of `class_columns`, from (n, classes) probabilities; null where the model is not sure."""
     # A stable sort of the negated values: equally likely classes come in the model's order.
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :kept]
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : min(top, len(labels))]
     confidence = np.take_along_axis(probabilities, order, axis=1)
-    sure = np.isfinite(confidence) & (confidence >= settings.min_confidence)
+    sure = np.isfinite(confidence) & (confidence >= min_confidence)
     names = np.array(labels, object)[order]
-    top = [
+    kept = [
         [{"label": label, "confidence": float(value)} for label, value, good in zip(*row, strict=True) if good]
         for row in zip(names, confidence, sure, strict=True)
     ]
-    first = sure[:, 0] if len(sure) else np.zeros(0, np.bool_)
     return {
-        name: pa.array(names[:, 0] if len(names) else [], pa.string(), mask=~first),
-        f"{name}_confidence": pa.array(confidence[:, 0] if len(names) else [], pa.float32(), mask=~first),
-        f"{name}_top": pa.array([row or None for row in top], TOP),
+        name: pa.array(names[:, 0], pa.string(), mask=~sure[:, 0]),
+        f"{name}_confidence": pa.array(confidence[:, 0], pa.float32(), mask=~sure[:, 0]),
+        f"{name}_top": pa.array([row or None for row in kept], TOP),
     }
+
+
+def class_columns(name: str, what: str, card: Card) -> tuple[Column, ...]:
+    """The columns of a stage that tells classes: the likeliest, its confidence, and the likeliest few."""
+    return (
+        Column(name, pa.string(), None, f"the likeliest {what} by the model {card.name}"),
+        Column(f"{name}_confidence", pa.float32(), "0–1", "how likely the model takes that to be"),
+        Column(f"{name}_top", TOP, None, "the likeliest few with their confidence, the likeliest first"),
+    )
 
 
 def classes(card: Card) -> Output:
@@ -83,11 +97,7 @@ def stage(card: Card) -> Stage:
     """The stage `classify_NAME`. Raises ModelError for a card that tells no classes of images."""
     _ = card.pixels, classes(card)
     name = f"classify_{card.name}"
-    columns = (
-        Column(name, pa.string(), None, f"the likeliest class by the model {card.name}"),
-        Column(f"{name}_confidence", pa.float32(), "0–1", "how likely the model takes that class to be"),
-        Column(f"{name}_top", TOP, None, "the likeliest classes with their confidence, the likeliest first"),
-    )
+    columns = class_columns(name, "class", card)
     return Stage(name, 1, columns, Model(card), Settings, compute)
 
 

@@ -62,7 +62,7 @@ def fingerprint(stage: Stage, settings: Any) -> int:
 
     known = [stage.name, stage.version, dataclasses.asdict(settings)]
     if isinstance(stage.needs, Model):
-        known.append(stage.needs.card.fingerprint)
+        known += [card.fingerprint for card in (stage.needs.card, *stage.needs.beside)]
     text = json.dumps(known, sort_keys=True, separators=(",", ":"), allow_nan=False)
     number = int.from_bytes(blake3(text.encode()).digest(length=4), "big") & 0x7FFF_FFFF
     return number or 1

@@ -12,7 +12,7 @@ from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import Change, changed
 
-VERSION = 4
+VERSION = 5
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3

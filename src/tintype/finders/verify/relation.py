@@ -27,23 +27,24 @@ _STRAIGHT_DEG = 1.2
 _LIGHT, _TINT = 2.5, 7.0  # mean change in levels
 _DARK_LIGHT = 1.0  # where there is little light to change
 _COLORLESS, _COLORFUL = 0.6, 2.0  # mean distance from gray in levels
-_MUCH_MORE = 1.5
+_MUCH_MORE = 1.5  # times as colorful
 _UNCHANGED = 0.5  # levels
-_LEAST_CELLS = 20
+_LEAST_CELLS = 40  # of the overlap, to tell anything by
+_SAMPLED = 2  # each so many-th cell tells the colors as a whole
 _EVEN = 0.8  # mean change from pixel to pixel in levels
 _ONE_TONE = 5.0  # levels
-_EVEN_BORDER = 0.85
+_EVEN_BORDER = 0.85  # plain share from which the rest is a border
 
 
 @dataclass(frozen=True)
 class Change:
     """Measures of what differs between two pictures where one lies on the other, in levels and shares."""
 
-    light: float  # mean change of luma
+    light: float  # mean change of luma, as a rule for the whole picture tells it
     luma: float  # mean luma of the darker
-    tint: float  # mean change of chroma
+    tint: float  # mean change of both chroma channels together, by that rule
     chroma: tuple[float, float]  # mean distance from gray of either
-    covered: float  # share of the overlap that shows something else
+    covered: float  # share of the overlap where something lies on one of the two, or was made unreadable
     even: tuple[float, float]  # share of the rest of either picture, outside of the overlap, that is plain
 
 
@@ -61,11 +62,12 @@ def changed(a: Picture, b: Picture, shares: Map) -> Change:
         return _NOTHING
     pictures = [first.color, laid]
     cells = [cells_of(picture) for picture in pictures]
-    before, after = (1, 0) if _is_undone(*(part[inside] for part in cells)) else (0, 1)
-    at = places(*inside.shape)
-    model = recoloring(cells[before][inside], cells[after][inside], at[inside])
+    samples = [part[inside][::_SAMPLED] for part in cells]
+    before, after = (1, 0) if _is_undone(*samples) else (0, 1)
+    at = places(*inside.shape)[inside]
+    model = recoloring(samples[before], samples[after], at[::_SAMPLED])
     moved = np.zeros_like(cells[before])
-    moved[inside] = np.abs(model.of_cells(cells[before][inside], at[inside]) - cells[before][inside])
+    moved[inside] = np.abs(model.of_cells(cells[before][inside], at) - cells[before][inside])
     light, *tints = moved[inside].mean(axis=0).tolist()
     expected = pictures[before]
     if max(light, *tints) > _UNCHANGED:
