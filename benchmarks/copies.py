@@ -1,11 +1,11 @@
 """Copies of photos and series of one scene, mixed with photos: what is found, what is taken for a copy wrongly.
 
 Copies are made by `benchmarks/edits.py`: ten named kinds, ten more that bounds were chosen by ("tuned"), five that were
-looked at late ("seen"); and by `held_out_edits.py`: five that no choice has looked at. Two series of one scene are among the photos. A pair is true where both come
-of one photo; recall counts pairs of an original and its copy, found where both stand in one pair or one group. A
-relation is right where it has the words that tell what was done, and none that tell something else. Precision,
-recall and relations are of all seeds together. `python -m benchmarks.copies --help` says how to run it on photos of
-your own, and how to ask how many true pairs an ONNX descriptor brings up.
+looked at late ("seen"); and by `held_out_edits.py`: five that no choice has looked at. Two series of one scene are
+among the photos. A pair is true where both come of one photo; recall counts pairs of an original and its copy, found
+where both stand in one pair or one group. A relation is right where it has the words that tell what was done, and none
+that tell something else. Precision, recall and relations are of all seeds together. `python -m benchmarks.copies
+--help` says how to run it on photos of your own, and how to ask how many true pairs an ONNX descriptor brings up.
 """
 
 from __future__ import annotations

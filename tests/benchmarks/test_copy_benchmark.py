@@ -21,23 +21,26 @@ def test_there_are_ten_named_kinds_ten_tuned_and_five_held_out():
     assert [len(NAMED), len(TUNED), len(SEEN), len(HELD_OUT), len(EDITS)] == [10, 10, 5, 5, 25]
 
 
-@pytest.mark.parametrize("name", EDITS)
+ALL = EDITS | {edit.name: edit for edit in HELD_OUT}
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_same_seed_makes_the_same_picture(name, photo, photos):
     partner = photos[4].data
-    copies = [copy_of(EDITS[name], photo, ".jpg", np.random.default_rng(seed), partner) for seed in (1, 1)]
+    copies = [copy_of(ALL[name], photo, ".jpg", np.random.default_rng(seed), partner) for seed in (1, 1)]
     assert copies[0].data == copies[1].data
     assert pixels_of(copies[0].data).size
 
 
-@pytest.mark.parametrize("name", sorted(set(EDITS) - {"exact"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"exact"}))
 def test_an_edit_changes_the_picture(name, photo, photos):
-    edited = pixels_of(copy_of(EDITS[name], photo, ".jpg", np.random.default_rng(1), photos[4].data).data)
+    edited = pixels_of(copy_of(ALL[name], photo, ".jpg", np.random.default_rng(1), photos[4].data).data)
     assert edited.shape != pixels_of(photo).shape or (edited != pixels_of(photo)).any()
 
 
 def test_edits_take_pictures_of_one_pixel(photo):
     small = encoded(pixels_of(photo)[:1, :1], "PNG")
-    for edit in EDITS.values():
+    for edit in ALL.values():
         assert pixels_of(copy_of(edit, small, ".jpg", np.random.default_rng(0), small).data).size
 
 
@@ -66,7 +69,7 @@ def test_a_folder_has_as_many_copies_of_every_kind(tmp_path, photos):
     kinds = [kind for kind, _ in truth.wanted.values()]
     assert {kinds.count(edit.name) for edit in (*NAMED, *SEEN, *HELD_OUT)} == {2}
     files = {path.name for path in tmp_path.iterdir()}
-    assert len(files) == len(photos) - 2 + 30  # two were kept out, to stand beside others in collages
+    assert len(files) == len(photos) - 2 + 40  # two were kept out, to stand beside others in collages
     assert {name for pair in truth.wanted for name in pair} <= files
     assert not (truth.also | truth.sharing) & truth.wanted.keys()
 
