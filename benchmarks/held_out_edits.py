@@ -97,6 +97,6 @@ HELD_OUT = (
     Edit("story", story, one_of("overlaid", "cropped", also=("resized",)), jpeg(80)),
     Edit("stickers", stickers, one_of("overlaid"), jpeg(80)),
     Edit("tone_mapped", tone_mapped, one_of("recolored", also=("overlaid",)), jpeg(85)),
-    Edit("newsprint", newsprint, one_of("gray", also=("recolored", "overlaid")), jpeg(80)),
+    Edit("newsprint", newsprint, one_of("gray", "recolored", also=("overlaid",)), jpeg(80)),
     Edit("film_frame", film_frame, one_of("cropped", also=("overlaid", "resized")), jpeg(75)),
 )

@@ -12,7 +12,7 @@ from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import Change, changed
 
-VERSION = 5
+VERSION = 6
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -34,7 +34,8 @@ VERDICT = np.dtype(
     ]
 )
 
-_CONTAINED = 0.8  # share of the one that the other shows: two that share half are made of one and of other things
+_LEAST_SHOWN = 0.4  # share of the one that the other shows
+_CONTAINED = 0.8  # the same of what is not plain: two that share half are made of one and of other things
 _SAME_WHOLE = 0.97  # likeness
 _LEAST_BLOCKS = 12
 _MANY_BLOCKS, _RICH = 20, 0.12  # number of textured blocks, and their share of all that are covered
@@ -60,7 +61,7 @@ def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> N
         return verdict
     best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
     change = changed(a, b, best.map) if best is not None else None
-    if best is not None and change is not None and not _is_taken_again(best, change):
+    if best is not None and change is not None and _is_contained(best, change) and not _is_taken_again(best, change):
         _describe(verdict, best, change, fit)
     elif fit is not None and (seen := _from_the_side(a, b, fit)) is not None:
         flat, straight = seen
@@ -119,7 +120,7 @@ def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
 
 def _accepted(found: Agreement | None, fit: Fit | None) -> Agreement | None:
     """The agreement, where it is that of copies; the bounds were measured (decisions/0020-verified-duplicates.md)."""
-    if found is None or max(found.overlaps) < _CONTAINED or found.coarse.count < _LEAST_BLOCKS:
+    if found is None or max(found.overlaps) < _LEAST_SHOWN or found.coarse.count < _LEAST_BLOCKS:
         return None
     coarse, fine = found.coarse, found.fine
     places = fit.places if fit is not None else 0
@@ -142,6 +143,12 @@ def _off_whole(shares: Map) -> float:
     corners = np.array([[0.0, 0], [1, 0], [0, 1]])
     off = applied(shares, corners) - np.stack([applied(turn, corners) for turn in TURN_MAPS])
     return float(np.abs(off).max(axis=(1, 2)).min())
+
+
+def _is_contained(found: Agreement, change: Change) -> bool:
+    """Whether one of the two shows most of what there is to see in the other; bars and borders are nothing to see."""
+    seen = [share / (share + (1 - share) * (1 - even)) for share, even in zip(found.overlaps, change.even, strict=True)]
+    return max(seen) >= _CONTAINED
 
 
 def _is_taken_again(found: Agreement, change: Change) -> bool:
