@@ -1,10 +1,15 @@
 """Fixtures that all rooms share."""
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from aws_server import environment, running
+from fault_proxy import FaultProxy, misbehaving
 
 # CI judges a change by the same examples every time; everybody else looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -25,3 +30,40 @@ def data() -> Path:
             pytest.fail(missing)
         pytest.skip(missing)
     return place
+
+
+@pytest.fixture(scope="session")
+def aws_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where moto's server listens."""
+    pytest.importorskip("moto.server")
+    with running(tmp_path_factory.mktemp("aws") / "moto.log") as address:
+        yield address
+
+
+@pytest.fixture
+def aws(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, with the variables set that lead there."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment(aws_address).items():
+        if value:
+            monkeypatch.setenv(name, value)
+    return aws_address
+
+
+@pytest.fixture
+def bucket(aws: str) -> str:
+    """A new bucket there."""
+    import boto3
+
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def proxy(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A proxy before the server, which misbehaves as told; the variables lead to it."""
+    with misbehaving(aws) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        yield proxy

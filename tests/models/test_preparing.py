@@ -80,3 +80,38 @@ def test_the_network_gets_its_order_layout_and_range() -> None:
     assert half.dtype == np.float16
     assert np.array_equal(network_input(pixels, wanted(dtype="uint8", layout="NHWC")), pixels)
     assert np.array_equal(network_input(pixels, wanted(dtype="uint8")), pixels.transpose(0, 3, 1, 2))
+
+
+def as_jpeg_decoder(rgb: np.ndarray, eighths: int) -> np.ndarray:
+    """Scaled by eighths: sides are rounded up, and the last pixel is part of one."""
+    height, width = rgb.shape[:2]
+    sides = [-(-side * eighths // 8) for side in (width, height)]
+    box = (0, 0, *(side * 8 / eighths for side in sides))
+    whole = [int(np.ceil(side)) for side in box[2:]]
+    padded = np.pad(rgb, ((0, whole[1] - height), (0, whole[0] - width), (0, 0)), mode="edge")
+    return np.asarray(Image.fromarray(padded).resize(tuple(sides), Image.Resampling.BOX, box=box))
+
+
+@pytest.mark.parametrize("fit", ["crop", "squeeze", "letterbox"])
+@pytest.mark.parametrize("eighths", [8, 4, 5, 3])
+@settings(deadline=None, max_examples=15)
+@given(width=st.integers(200, 500), height=st.integers(200, 500), down=st.booleans())
+def test_what_a_decoder_scaled_is_cropped_where_the_whole_would_be(
+    fit: str, eighths: int, width: int, height: int, down: bool
+) -> None:
+    """Its rounded sides must not move the crop by a pixel; what is left is what scaling twice does to detail."""
+    rgb = scene(width * 1000 + height, width, height)
+    card = wanted(fit=fit, shorter_px=28.0, filter="bilinear", round_down=down)
+    whole = prepared([rgb], card)[0].astype(int)
+    scaled = prepared([as_jpeg_decoder(rgb, eighths)], card, [(width, height)])[0].astype(int)
+    assert np.abs(whole - scaled).mean() <= 1.0
+
+
+@pytest.mark.parametrize(("size", "start"), [(27, 1), (29, 2)])
+def test_half_an_offset_is_rounded_as_its_library_does(size: int, start: int) -> None:
+    """Of 1.5 and 2.5 pixels torchvision goes to the even number, transformers down."""
+    rgb = np.zeros((24, size, 3), np.uint8)
+    rgb[:, :, 0] = np.arange(size)
+    even = prepared([rgb], wanted(fit="crop", shorter_px=24.0, filter="nearest"))[0]
+    down = prepared([rgb], wanted(fit="crop", shorter_px=24.0, filter="nearest", round_down=True))[0]
+    assert (even[0, 0, 0], down[0, 0, 0]) == (2, start)

@@ -1,16 +1,13 @@
-"""Verbs about models: models, embed."""
+"""Verbs about models."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
 from tintype.cli import options
 from tintype.cli.output import Line, show
-
-if TYPE_CHECKING:
-    from tintype.core.progress import ScanSummary
 
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 
@@ -86,41 +83,3 @@ def models_remove(model: str, as_json: bool) -> None:
 
     place = str(api.remove_model(model))
     show({"removed": place}, [Line(f"{place} was removed.")], as_json=as_json)
-
-
-@click.command()
-@click.argument("sources", nargs=-1, required=True, type=click.Path())
-@click.option("--model", required=True, metavar="CARD", help="Which model; see: tintype models.")
-@options.collection
-@options.workers
-@options.settings
-@options.quiet
-@options.as_json
-def embed(
-    sources: tuple[str, ...],
-    model: str,
-    collection: str | None,
-    workers: int | None,
-    settings: tuple[str, ...],
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Give each image of SOURCES a vector by a model, as a column of their collection.
-
-    SOURCES are what `tintype scan` takes. The column is named embed_CARD; finders take it by --set as in
-    --set duplicates.vectors=embed_CARD.
-    """
-    from tintype import api
-    from tintype.cli.progress import watched
-    from tintype.cli.words import scan_blocks
-
-    config = options.config_for(sources, settings)
-    try:
-        with watched(is_quiet=quiet) as progress:
-            embedded = api.embed(
-                *sources, model=model, collection=collection, workers=workers, config=config, progress=progress
-            )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("What was finished is kept; the same command goes on where this one stopped") from None
-    document = cast("ScanSummary", embedded.last_scan).to_json()
-    show(document, scan_blocks(document), as_json=as_json)

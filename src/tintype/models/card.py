@@ -53,8 +53,9 @@ class PixelInput:
     """Images as a model takes them. Runners are given uint8 (n, height, width, 3), sRGB, and do what is left to do.
 
     `fit` says how an image comes to its size: "squeeze" scales the sides apart; "crop" scales the shorter side to
-    `shorter_px` and takes the center, by `whole_pixels` as torchvision does or to the fraction of one; "letterbox"
-    scales the whole in and fills up with the color `pad`; "shared square" takes the squares that all built-in stages
+    `shorter_px` and takes the center, by `whole_pixels` (half of one goes to the even number, as torchvision has it, or
+    with `round_down` down, as transformers has it) or to the fraction of one; "letterbox" scales the whole in and fills
+    up with the color `pad`; "shared square" takes the squares that all built-in stages
     share (`Batch.rgb`). `filter` is Pillow's of that name, with antialiasing. Then each channel becomes
     (level - mean) / std, in levels 0 to 255 (`mean` and `std` are those of red, green and blue), in this order,
     layout and dtype.
@@ -69,6 +70,7 @@ class PixelInput:
     fit: Fit
     shorter_px: float | None = None
     whole_pixels: bool = True
+    round_down: bool = False
     filter: Filter = "bicubic"
     pad: tuple[int, int, int] = (0, 0, 0)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -86,7 +88,10 @@ class PixelInput:
 
 @dataclass(frozen=True)
 class TextInput:
-    """Words as a model takes them: token numbers int64 (n, length), made by a tokenizer.json of Hugging Face."""
+    """Words as a model takes them: token numbers int64 (n, length), made by a tokenizer.json of Hugging Face.
+
+    A text of more than `length` tokens is cut, its closing token kept; a shorter one is filled up with `pad_id`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
@@ -95,6 +100,7 @@ class TextInput:
     length: int
     tokenizer: File
     mask: str | None = None  # name of the input that says which tokens count
+    pad_id: int = 0
     pad_to_length: bool = True  # else to the longest of the batch
 
 

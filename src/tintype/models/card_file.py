@@ -18,7 +18,8 @@ from tintype.models.card import Card, File, PixelInput, TextInput
 
 MAX_CARD_BYTES = 1_000_000
 MAX_SIDE_PX = 4_096
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MAX_TOKENS = 8_192
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
 
@@ -123,8 +124,8 @@ def built_in(name: str) -> Card:
 
 
 def _check(card: Card) -> None:
-    if not _NAME.fullmatch(card.name):
-        raise ValueError(f"name {card.name!r} must match {_NAME.pattern}")
+    if not NAME.fullmatch(card.name):
+        raise ValueError(f"name {card.name!r} must match {NAME.pattern}")
     for file in files(card):
         if not _SHA256.fullmatch(file.sha256):
             raise ValueError(f"{file.name}: sha256 must be 64 hexadecimal digits")
@@ -134,6 +135,8 @@ def _check(card: Card) -> None:
         raise ValueError("outputs must have shapes of whole numbers above 0, without the batch")
     if isinstance(card.input, PixelInput):
         _check_pixels(card.input)
+    if isinstance(card.input, TextInput) and not (1 <= card.input.length <= MAX_TOKENS and card.input.pad_id >= 0):
+        raise ValueError(f"input.length must be 1 to {MAX_TOKENS:,} tokens, and input.pad_id at least 0")
 
 
 def _check_pixels(given: PixelInput) -> None:

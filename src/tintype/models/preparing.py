@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -23,15 +24,21 @@ _FILTERS = {
 Pixels = NDArray[np.uint8]
 
 
-def prepared(images: Sequence[Pixels], wanted: PixelInput) -> Pixels:
+Size = tuple[int, int]  # width and height
+
+
+def prepared(images: Sequence[Pixels], wanted: PixelInput, sizes: Sequence[Size] | None = None) -> Pixels:
     """Images (h, w, 3) uint8 sRGB of any size as one uint8 array (n, wanted.height, wanted.width, 3).
 
-    Scaling and cropping are one step of Pillow's, over the part of the image that is seen: the same sampling grid as
-    scaling the whole and then cropping, so the same pixels, for less work.
+    `sizes` are the (width, height) of images that their decoder scaled, as their files have them: libraries round
+    sizes and offsets of those, and a pixel more or less moves a whole crop. Scaling and cropping are one step of
+    Pillow's, over the part of the image that is seen: the same sampling grid as scaling the whole and then cropping, so
+    the same pixels, for less work.
     """
     made = np.empty((len(images), wanted.height, wanted.width, 3), np.uint8)
-    for place, rgb in zip(made, images, strict=True):
-        _FITS[wanted.fit](rgb, wanted, place)
+    known = sizes if sizes is not None else [(rgb.shape[1], rgb.shape[0]) for rgb in images]
+    for place, rgb, size in zip(made, images, known, strict=True):
+        _FITS[wanted.fit](rgb, wanted, place, size)
     return made
 
 
@@ -55,48 +62,61 @@ def network_input(pixels: Pixels, wanted: PixelInput) -> NDArray[np.generic]:
     return made.astype(np.float16) if wanted.dtype == "float16" else made
 
 
-def _squeezed(rgb: Pixels, wanted: PixelInput, place: Pixels) -> None:
-    place[:] = _scaled(rgb, (wanted.width, wanted.height), (0, 0, rgb.shape[1], rgb.shape[0]), wanted)
+def _squeezed(rgb: Pixels, wanted: PixelInput, place: Pixels, size: Size) -> None:
+    place[:] = _scaled(rgb, size, (0, 0, *size), (wanted.width, wanted.height), wanted)
 
 
-def _cropped(rgb: Pixels, wanted: PixelInput, place: Pixels) -> None:
+def _cropped(rgb: Pixels, wanted: PixelInput, place: Pixels, size: Size) -> None:
     """The center of the image scaled so that its shorter side is `shorter_px`.
 
-    With `whole_pixels` sizes and offsets are rounded as torchvision rounds them: the longer side down, half an offset
-    to the even.
+    With `whole_pixels` the longer side is rounded down, and half an offset to the even number as torchvision does it,
+    or down as transformers does it.
     """
-    height, width = rgb.shape[:2]
     shorter = wanted.shorter_px or min(wanted.width, wanted.height)
-    scaled = [side * shorter / min(width, height) for side in (width, height)]
+    scaled = [side * shorter / min(size) for side in size]
     if wanted.whole_pixels:
         scaled = [float(int(side)) for side in scaled]
     offset = [(have - want) / 2 for have, want in zip(scaled, (wanted.width, wanted.height), strict=True)]
     if wanted.whole_pixels:
-        offset = [float(round(start)) for start in offset]
-    steps = width / scaled[0], height / scaled[1]
+        offset = [float(floor(start) if wanted.round_down else round(start)) for start in offset]
+    steps = size[0] / scaled[0], size[1] / scaled[1]
     left, top = offset[0] * steps[0], offset[1] * steps[1]
-    right, bottom = left + wanted.width * steps[0], top + wanted.height * steps[1]
-    box = max(0.0, left), max(0.0, top), min(float(width), right), min(float(height), bottom)
-    place[:] = _scaled(rgb, (wanted.width, wanted.height), box, wanted)
+    box = left, top, left + wanted.width * steps[0], top + wanted.height * steps[1]
+    place[:] = _scaled(rgb, size, box, (wanted.width, wanted.height), wanted)
 
 
-def _letterboxed(rgb: Pixels, wanted: PixelInput, place: Pixels) -> None:
-    height, width = rgb.shape[:2]
-    scale = min(wanted.width / width, wanted.height / height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    top, left = (wanted.height - size[1]) // 2, (wanted.width - size[0]) // 2
+def _letterboxed(rgb: Pixels, wanted: PixelInput, place: Pixels, size: Size) -> None:
+    scale = min(wanted.width / size[0], wanted.height / size[1])
+    inner = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    top, left = (wanted.height - inner[1]) // 2, (wanted.width - inner[0]) // 2
     place[:] = np.array(wanted.pad, np.uint8)
-    place[top : top + size[1], left : left + size[0]] = _scaled(rgb, size, (0, 0, width, height), wanted)
+    place[top : top + inner[1], left : left + inner[0]] = _scaled(rgb, size, (0, 0, *size), inner, wanted)
 
 
-def _shared(rgb: Pixels, wanted: PixelInput, place: Pixels) -> None:
+def _shared(rgb: Pixels, wanted: PixelInput, place: Pixels, size: Size) -> None:
     """Stages take these squares from their batch; here they are made as nearly for an image that has no batch."""
     cv2.resize(rgb, (wanted.width, wanted.height), dst=place, interpolation=cv2.INTER_AREA)
 
 
-def _scaled(rgb: Pixels, size: tuple[int, int], box: tuple[float, float, float, float], wanted: PixelInput) -> Pixels:
-    made = Image.fromarray(rgb).resize(size, _FILTERS[wanted.filter], box=box)
+def _scaled(rgb: Pixels, size: Size, box: tuple[float, float, float, float], to: Size, wanted: PixelInput) -> Pixels:
+    """What lies in `box` (left, top, right, bottom in the file's pixels), in the size `to`."""
+    height, width = rgb.shape[:2]
+    across, down = _factors((width, height), size)
+    left, right = (min(max(0.0, side * across), float(width)) for side in (box[0], box[2]))
+    top, bottom = (min(max(0.0, side * down), float(height)) for side in (box[1], box[3]))
+    made = Image.fromarray(rgb).resize(to, _FILTERS[wanted.filter], box=(left, top, right, bottom))
     return np.asarray(made)
+
+
+def _factors(given: Size, size: Size) -> tuple[float, float]:
+    """By how much a decoder scaled an image of `size`, across and down.
+
+    JPEG decoders scale by eighths and round sides up: the last pixel is part of one, which for the others is a shift.
+    """
+    for eighths in range(8, 0, -1):
+        if given == tuple(ceil(side * eighths / 8) for side in size):
+            return eighths / 8, eighths / 8
+    return given[0] / size[0], given[1] / size[1]
 
 
 _FITS = {"squeeze": _squeezed, "crop": _cropped, "letterbox": _letterboxed, "shared square": _shared}

@@ -15,7 +15,7 @@ from tintype.core.errors import ModelError, UsageError
 from tintype.core.names import shown
 from tintype.core.platform import full_disk_is_said, sync_directory, sync_file
 from tintype.models.card import Card
-from tintype.models.card_file import built_in, files, hashed, read_card, write_card
+from tintype.models.card_file import NAME, built_in, files, hashed, read_card, write_card
 
 CARD_FILE = "card.json"
 FOLDER_VARIABLE = "TINTYPE_MODELS"
@@ -56,29 +56,36 @@ def add(made: Card, sources: Sequence[Path]) -> Card:
 
     Raises ModelError where the name is taken or a file is not what the card says.
     """
-    place = folder() / made.name
-    if made.name in BUILT_IN or place.exists():
-        raise ModelError(
-            f"a card is already named {made.name}. Give another --name, or: tintype models remove {made.name}"
-        )
-    half = place.with_name(f".{made.name}.{os.getpid()}")
-    with full_disk_is_said(str(place)):
-        half.mkdir(parents=True, mode=0o700)
+    return add_all([(made, sources)])[0]
+
+
+def add_all(made: Sequence[tuple[Card, Sequence[Path]]]) -> tuple[Card, ...]:
+    """Take several cards over, each with its files: all or none. Files that are the same in several are kept once.
+
+    Raises ModelError as `add` does.
+    """
+    for card, _ in made:
+        if not NAME.fullmatch(card.name):
+            raise ModelError(f"{shown(card.name)!r} cannot be a name ({NAME.pattern}). Give another --name")
+        if card.name in BUILT_IN or (folder() / card.name).exists():
+            raise ModelError(
+                f"a card is already named {card.name}. Give another --name, or: tintype models remove {card.name}"
+            )
+    with full_disk_is_said(str(folder())):
+        halves: list[tuple[Path, Card]] = []
         try:
-            for source in sources:
-                _copied(source, half / source.name)
-            wrong = [file.name for file in files(made) if not _is(file.name, file.sha256, half)]
-            if wrong:
-                raise ModelError(
-                    f"card {made.name}: {shown(wrong[0])} is missing or has another SHA-256. Nothing was added"
-                )
-            write_card(made, half / CARD_FILE)
-            sync_directory(half)
-            half.rename(place)
-            sync_directory(place.parent)
+            for card, sources in made:
+                half = folder() / f".{card.name}.{os.getpid()}"
+                halves.append((half, card))
+                half.mkdir(parents=True, mode=0o700)
+                _fill(half, card, sources, [earlier for earlier, _ in halves[:-1]])
+            for half, card in halves:
+                half.rename(folder() / card.name)
+            sync_directory(folder())
         finally:
-            shutil.rmtree(half, ignore_errors=True)
-    return replace(made, folder=place)
+            for half, _ in halves:
+                shutil.rmtree(half, ignore_errors=True)
+    return tuple(replace(card, folder=folder() / card.name) for card, _ in made)
 
 
 def remove(name: str) -> Path:
@@ -103,6 +110,28 @@ def _own_names() -> list[str]:
         return []
 
 
+def _fill(place: Path, card: Card, sources: Sequence[Path], earlier: Sequence[Path]) -> None:
+    known = {file.name: file.sha256 for file in files(card)}
+    for source in sources:
+        twin = next((half / source.name for half in earlier if _is(half / source.name, known.get(source.name))), None)
+        if twin is None or not _linked(twin, place / source.name):
+            _copied(source, place / source.name)
+    wrong = [file.name for file in files(card) if not _is(place / file.name, file.sha256)]
+    if wrong:
+        raise ModelError(f"card {card.name}: {shown(wrong[0])} is missing or has another SHA-256. Nothing was added")
+    write_card(card, place / CARD_FILE)
+    sync_directory(place)
+
+
+def _linked(twin: Path, place: Path) -> bool:
+    """Whether the file now has a second name; some file systems cannot do that."""
+    try:
+        os.link(twin, place)
+    except OSError:
+        return False
+    return True
+
+
 def _copied(source: Path, place: Path) -> None:
     try:
         shutil.copyfile(source, place)
@@ -111,5 +140,5 @@ def _copied(source: Path, place: Path) -> None:
     sync_file(place)
 
 
-def _is(name: str, sha256: str, place: Path) -> bool:
-    return (place / name).is_file() and hashed(place / name).sha256 == sha256
+def _is(path: Path, sha256: str | None) -> bool:
+    return path.is_file() and hashed(path).sha256 == sha256

@@ -127,7 +127,8 @@ class Batch:
         """All images as the runner's card takes them: uint8 (n, height, width, 3). Raises ModelError without one."""
         if self.runner is None:
             raise ModelError("a stage that needs a model was run without one")
-        return prepared([image.rgb for image in self.images], self.runner.info.card.pixels)
+        sizes = [(image.width, image.height) for image in self.images]
+        return prepared([image.rgb for image in self.images], self.runner.info.card.pixels, sizes)
 
     def rgb(self, side_px: int) -> NDArray[np.uint8]:
         """All images squeezed to squares: (n, side_px, side_px, 3) uint8 sRGB, upright."""

@@ -1,0 +1,219 @@
+"""Whether a faster engine gives the same: each against the reference, on the same images, with its speed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tintype.codec.decode import decode
+from tintype.codec.image import Image
+from tintype.codec.limits import Limits
+from tintype.core.errors import ImageError, MissingExtra, ModelError
+from tintype.models.card import Card, Output, PixelInput, TextInput
+from tintype.models.reference import Preparing, Reference, by_card, opened
+from tintype.models.running import Engine, engines, load
+from tintype.models.tokens import tokenized
+
+LEAST_MEAN = 0.999
+LEAST_WORST = 0.99
+OTHERS_IN = 100
+"""One image in so many, and one at least, may get another first class: two classes can be equally likely."""
+
+AT_ONCE = 8
+SECONDS = 1.0
+"""How long each engine is measured."""
+
+PREPARATION = "preparation"
+_SHARED_PX = 320  # longer side of what the built-in stages share; they are handed as `preparing`
+_LEAST_LENGTH = 1e-6
+_TEXTS = (
+    "a photo of a dog on a beach",
+    "two people ride bicycles through a city at night, in the rain",
+    "a red car",
+    "",
+    "an old map of the world, drawn by hand with ships and whales in the margins, on yellowed paper that is torn",
+    "Ein Foto von einem Bahnhof, überfüllt",
+    "diagram of a neural network",
+    "the letter A",
+)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine, or the preparation of images alone, against the reference.
+
+    `cosine_mean` and `cosine_worst` are of the vectors of an image, over all outputs that are vectors the lesser;
+    `top1_agreement` is the share of images with the same first class, 0 to 1. Each is None where the card has no such
+    output. `per_s` counts images (or texts) a second, of the forward pass alone or of the preparation alone.
+    """
+
+    name: str
+    cosine_mean: float | None
+    cosine_worst: float | None
+    top1_agreement: float | None
+    per_s: float | None
+    is_usable: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """`reference` says what was compared with; `left_out` images could not be read."""
+
+    card: Card
+    reference: str
+    count: int
+    left_out: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What all engines are given, and what the reference gives for it."""
+
+    inputs: Arrays
+    wanted: Arrays
+    count: int
+
+
+def check(
+    card: Card,
+    encoded: Sequence[bytes],
+    chosen: Sequence[Engine] | None = None,
+    *,
+    preparing: Preparing | None = None,
+    seconds: float = SECONDS,
+) -> Parity:
+    """Compare engines (all that run here, if none are named) on images, as the bytes of their files.
+
+    Cards of words are compared on texts of our own. `preparing` replaces the card's rule where stages have squares
+    that they share. An engine that cannot run is a row that says why. Raises ModelError for a card with nothing to
+    compare, or where no image can be read.
+    """
+    if not any(_is_compared(output) for output in card.outputs):
+        raise ModelError(f"card {card.name} ({card.task}) has neither vectors nor classes that could be compared")
+    reference = Reference(card, preparing or by_card(card))
+    left_out, rows = 0, []
+    if isinstance(card.input, TextInput):
+        inputs = tokenized(card, _TEXTS)
+        case = _Case(inputs, reference.runner.run(inputs), len(_TEXTS))
+        words = reference.words.rpartition(", ")[2]
+    elif isinstance(card.input, PixelInput):
+        read = [data for data in encoded if _can_be_read(data)]
+        left_out = len(encoded) - len(read)
+        if not read:
+            raise ModelError(f"none of {len(encoded)} images could be read. Give others")
+        case, row = _of_images(card, read, reference, seconds)
+        rows.append(row)
+        words = reference.words
+    else:
+        raise ModelError(f"card {card.name} ({card.task}) runs on vectors, by one engine alone. There is no other")
+    rows += [_engine_row(card, engine, case, seconds) for engine in (engines(card) if chosen is None else chosen)]
+    return Parity(card, words, case.count, left_out, tuple(rows))
+
+
+def _of_images(card: Card, encoded: Sequence[bytes], reference: Reference, seconds: float) -> tuple[_Case, Row]:
+    def prepare(part: Sequence[bytes]) -> Any:
+        return reference.preparing([decoded(card, data) for data in part])
+
+    parts = _parts(len(encoded))
+    pixels = np.concatenate([prepare(encoded[part]) for part in parts])
+    wanted = reference.of_files(encoded)
+    per_s = _per_second(lambda part: prepare(encoded[part]), parts, seconds)
+    row = _row(PREPARATION, card, reference.of_pixels(pixels), wanted, per_s)
+    return _Case({card.input.name: pixels}, wanted, len(encoded)), row
+
+
+def decoded(card: Card, data: bytes) -> Image:
+    """An image as a scan decodes it for the card. Raises ImageError."""
+    if card.pixels.fit == "shared square":
+        return decode(data, side_px=_SHARED_PX, limits=Limits())
+    return decode(data, shorter_px=card.pixels.least_shorter_px, limits=Limits())
+
+
+def _can_be_read(data: bytes) -> bool:
+    """Ours looks first: it has limits."""
+    try:
+        decode(data, side_px=1, limits=Limits())
+        opened(data)
+    except (ImageError, OSError):
+        return False
+    return True
+
+
+def _engine_row(card: Card, engine: Engine, case: _Case, seconds: float) -> Row:
+    try:
+        run = load(card, engine).run
+        parts = _parts(case.count)
+
+        def forward(part: slice) -> dict[str, NDArray[np.float32]]:
+            return run({name: values[part] for name, values in case.inputs.items()})
+
+        made = [forward(part) for part in parts]
+        outputs = {name: np.concatenate([one[name] for one in made]) for name in made[0]}
+        return _row(str(engine), card, outputs, case.wanted, _per_second(forward, parts, seconds))
+    except (ModelError, MissingExtra, MemoryError) as error:
+        return Row(str(engine), None, None, None, None, is_usable=False, reason=str(error))
+
+
+def _row(name: str, card: Card, made: Arrays, wanted: Arrays, per_s: float) -> Row:
+    means, worsts, agreements = [], [], []
+    is_finite = all(bool(np.isfinite(made[output.name]).all()) for output in card.outputs)
+    for output in card.outputs:
+        if output.meaning == "vector":
+            same = cosines(made[output.name], wanted[output.name])
+            means.append(float(same.mean()))
+            worsts.append(float(same.min()))
+        elif _is_compared(output):
+            agreements.append(float((made[output.name].argmax(1) == wanted[output.name].argmax(1)).mean()))
+    mean, worst = (min(values) if values else None for values in (means, worsts))
+    agreement = min(agreements) if agreements else None
+    if not is_finite:
+        return Row(name, None, None, None, per_s, is_usable=False, reason="gives values that are not finite")
+    reason = _reason(mean, worst, agreement, len(wanted[card.outputs[0].name]))
+    return Row(name, mean, worst, agreement, per_s, is_usable=not reason, reason=reason)
+
+
+def _reason(mean: float | None, worst: float | None, agreement: float | None, count: int) -> str:
+    """Why an engine is not to be used; "" where it may be."""
+    if mean is not None and mean < LEAST_MEAN:
+        return f"mean cosine {mean:.5f} is below {LEAST_MEAN}"
+    if worst is not None and worst < LEAST_WORST:
+        return f"worst cosine {worst:.5f} is below {LEAST_WORST}"
+    if agreement is not None and (others := round((1 - agreement) * count)) > max(1, count // OTHERS_IN):
+        return f"another first class for {others} of {count}"
+    return ""
+
+
+def _is_compared(output: Output) -> bool:
+    return output.meaning in ("vector", "probabilities", "logits") and len(output.shape) == 1
+
+
+def cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each row of two (n, d) arrays; 1 where both rows have no length, 0 where one has none."""
+    left, right = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1), np.linalg.norm(right, axis=1)
+    made: NDArray[np.float64] = (left * right).sum(axis=1) / np.maximum(lengths[0] * lengths[1], _LEAST_LENGTH**2)
+    return np.where(np.maximum(*lengths) < _LEAST_LENGTH, 1.0, made)
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE)]
+
+
+def _per_second(work: Callable[[slice], object], parts: Sequence[slice], seconds: float) -> float:
+    """Images a second, part after part and from the start again until the time is up; all was worked on once before."""
+    start, count = time.perf_counter(), 0
+    while True:
+        for part in parts:
+            work(part)
+            count += part.stop - part.start
+            if (spent := time.perf_counter() - start) >= seconds:
+                return count / spent
