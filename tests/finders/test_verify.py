@@ -113,6 +113,27 @@ def test_a_verdict_is_the_same_from_both_sides(top, left):
     np.testing.assert_allclose(back["map"], there["map"], atol=1e-5)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_frame_of_a_film_is_a_copy_that_lies_between_its_bars(turned):
+    (rgb,) = photos(1)
+    film = np.zeros_like(rgb)
+    film[50:190] = rgb[40:180]  # of 240 rows
+    one, other = (Picture(np.ascontiguousarray(rgb.transpose(1, 0, 2) if turned else rgb)) for rgb in (rgb, film))
+    found = compare(one, other)
+    assert found["kind"] == COPY
+    moved = [[1, 0, 10 / 240], [0, 1, 0]] if turned else [[1, 0, 0], [0, 1, 10 / 240]]
+    np.testing.assert_allclose(found["map"].reshape(2, 3), moved, atol=0.006)
+    back = compare(other, one, inverted(found["map"].reshape(2, 3).astype(float)))
+    assert back["kind"] == COPY
+    np.testing.assert_allclose(back["overlaps"], found["overlaps"][::-1], atol=0.02)
+
+
+def test_black_pictures_and_uneven_bars_stay_as_they_are():
+    (rgb,) = photos(1)
+    for picture in (rgb * 0, np.concatenate([rgb[:180] * 0, rgb[:60]]), np.concatenate([rgb * 0, rgb[:20], rgb * 0])):
+        assert Picture(picture).inner == (0, 0, 1, 1)
+
+
 def test_a_negative_is_a_copy():
     (rgb,) = photos(1)
     assert compare(Picture(rgb), Picture(255 - rgb))["kind"] == COPY

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from tintype.finders.verify.alignment import Fit, fitted, places_of_two_views, turned
 from tintype.finders.verify.dense import Agreement, agreement, in_place
-from tintype.finders.verify.maps import TURN_MAPS, Map, applied, overlap
+from tintype.finders.verify.maps import TURN_MAPS, Map, applied, composed, inverted, overlap, placed
 from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import Change, changed
 
-VERSION = 6
+VERSION = 7
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -59,6 +59,22 @@ def compare(a: Picture | None, b: Picture | None, guess: Map | None = None) -> N
     if a is None or b is None:
         verdict["kind"] = UNSEEN
         return verdict
+    first, second = a.without_bars, b.without_bars
+    if first is a and second is b:
+        return _compared(a, b, guess)
+    in_a, in_b = placed(*a.inner), placed(*b.inner)
+    inner = None if guess is None else composed(inverted(in_b), composed(guess, in_a))
+    verdict = _compared(first, second, inner)
+    if verdict["kind"] != UNLIKE:
+        whole = composed(in_b, composed(verdict["map"].reshape(2, 3).astype(np.float64), inverted(in_a)))
+        verdict["map"], verdict["overlaps"] = whole.ravel(), overlap(whole)
+        if verdict["kind"] == COPY:
+            _note(verdict, changed(a, b, whole))
+    return verdict
+
+
+def _compared(a: Picture, b: Picture, guess: Map | None) -> NDArray[np.void]:
+    verdict = np.zeros((), VERDICT)
     best, fit = _aligned(a, b) if guess is None else (_accepted(agreement(a, b, guess), None), None)
     change = changed(a, b, best.map) if best is not None else None
     if best is not None and change is not None and _is_contained(best, change) and not _is_taken_again(best, change):
@@ -167,5 +183,9 @@ def _describe(verdict: NDArray[np.void], found: Agreement, change: Change, fit: 
     verdict["places"] = fit.places if fit is not None else 0
     verdict["map"], verdict["overlaps"] = found.map.ravel(), found.overlaps
     verdict["agreement"] = max(found.coarse.share, found.fine.share)
+    _note(verdict, change)
+
+
+def _note(verdict: NDArray[np.void], change: Change) -> None:
     verdict["light"], verdict["luma"], verdict["tint"] = change.light, change.luma, change.tint
     verdict["chroma"], verdict["covered"], verdict["even"] = change.chroma, change.covered, change.even

@@ -58,6 +58,11 @@ def in_shares(pixels: Map, size: tuple[int, int], other: tuple[int, int]) -> Map
     return np.column_stack([linear * np.array(size, np.float64) / scale[:, None], offset / scale])
 
 
+def placed(left: float, top: float, right: float, bottom: float) -> Map:
+    """From shares of a part of a picture to shares of the whole."""
+    return np.array([[right - left, 0.0, left], [0.0, bottom - top, top]])
+
+
 def overlap(shares: Map) -> tuple[float, float]:
     """Shares of the two pictures' areas that show what both show, by a map in shares from the first to the second."""
     area = _clipped_area(applied(shares, np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])))

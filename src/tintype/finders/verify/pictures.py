@@ -24,6 +24,8 @@ _FEATURES_PX = 240  # longer side at which features are looked for: finer ones d
 _MIRRORED_FEATURES = 200  # the clearest; enough to tell whether the mirror image lies on the other picture
 _BLUR_PX = 1.0  # at every level: compression and pixel grids differ between copies
 _SHADING_PX = 21  # slower changes are light and shadow, which photos of different things share
+_BLACK, _NEARLY_BLACK = 12.0, 40  # mean and highest level of a row of a bar
+_LEAST_BAR, _ODD_BARS, _LEAST_INNER = 0.04, 0.04, 0.3  # shares of the side
 _GRADIENT = 1 / 8  # of OpenCV's Sobel, to be in levels a pixel
 
 
@@ -102,6 +104,25 @@ class Picture:
         return np.asarray(square / length if length > SQUARE_PX / 2 else square * 0, np.float32).ravel()
 
     @cached_property
+    def without_bars(self) -> Picture:
+        """The picture without black bars above and below it, or beside it, as films have them; itself without such."""
+        left, top, right, bottom = self.inner
+        if (left, top, right, bottom) == (0, 0, 1, 1):
+            return self
+        height, width = self._bgr.shape[:2]
+        inside = self._bgr[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
+        return Picture(np.ascontiguousarray(inside))
+
+    @cached_property
+    def inner(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what lies between black bars, in shares; whole rows and columns of the
+        thumbnail."""
+        gray = cv2.cvtColor(self._bgr, cv2.COLOR_BGR2GRAY)
+        top, bottom = _between_bars(gray)
+        left, right = _between_bars(gray.T)
+        return left, top, right, bottom
+
+    @cached_property
     def features(self) -> Features:
         return self._found[1]
 
@@ -149,6 +170,18 @@ class Picture:
             )
         wide = gray.astype(np.float32)
         return Level(cv2.GaussianBlur(wide, (0, 0), _BLUR_PX) - cv2.stackBlur(wide, (_SHADING_PX, _SHADING_PX)))
+
+
+def _between_bars(gray: NDArray[np.uint8]) -> tuple[float, float]:
+    """Where the rows between two black bars of about one height begin and end, in shares; 0 and 1 without bars."""
+    lit = np.flatnonzero((gray.mean(axis=1) > _BLACK) | (gray.max(axis=1) > _NEARLY_BLACK))
+    if not len(lit):
+        return 0.0, 1.0
+    above, below = int(lit[0]), len(gray) - 1 - int(lit[-1])
+    least, odd = _LEAST_BAR * len(gray), _ODD_BARS * len(gray)
+    if min(above, below) < least or abs(above - below) > odd or len(gray) - above - below < _LEAST_INNER * len(gray):
+        return 0.0, 1.0
+    return (above + 1) / len(gray), 1 - (below + 1) / len(gray)  # a row at the edge holds some of both
 
 
 def decoded(thumbnail: bytes | None) -> Picture | None:
