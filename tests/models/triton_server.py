@@ -3,8 +3,9 @@
     /usr/bin/python3 -m venv .peers/triton
     .peers/triton/bin/pip install nvidia-pytriton 'numpy<2' onnxruntime
 
-The wheel has the server and its Python backend alone, so the network of a repository that we wrote is run by a few lines
-of Python over ONNX Runtime; its configuration is ours but for the backend. TINTYPE_TRITON_PEER names another place.
+The wheel has the server and its Python backend alone, so the network of a repository that we wrote is run by a few
+lines of Python over ONNX Runtime; its configuration is ours but for the backend. TINTYPE_TRITON_PEER names another
+place.
 """
 
 import os
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PEER = Path(os.environ.get("TINTYPE_TRITON_PEER", REPOSITORY / ".peers" / "triton"))
 START_S = 60
 
-MODEL = '''
+MODEL = """
 import os
 import numpy as np
 import onnxruntime
@@ -41,7 +42,7 @@ class TritonPythonModel:
             tensors = [backend.Tensor(name, values) for name, values in zip(self.names, made)]
             answers.append(backend.InferenceResponse(output_tensors=tensors))
         return answers
-'''
+"""
 
 
 def missing() -> str:
@@ -63,6 +64,7 @@ class Server:
     def __init__(self, repository: Path, work: Path) -> None:
         self.repository, self.work = repository, work
         self.http, self.grpc = _free_port(), _free_port()
+        self.prefix = f"tintype_server_{self.grpc}_"  # of the memory that its Python backend shares
         self.log = work / "triton.log"
         self.process: subprocess.Popen[bytes] | None = None
         (packages,) = PEER.glob("lib/python3*/site-packages")
@@ -94,6 +96,7 @@ class Server:
             "--http-address=127.0.0.1",
             "--grpc-address=127.0.0.1",
             "--allow-metrics=false",
+            f"--backend-config=python,shm-region-prefix-name={self.prefix}",
             "--exit-on-error=false",
             "--http-thread-count=2",
         ]
@@ -123,6 +126,8 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            for left in Path("/dev/shm").glob(f"{self.prefix}*"):
+                left.unlink()
 
     def address(self, kind: str) -> str:
         return f"{kind}://127.0.0.1:{self.grpc if kind == 'grpc' else self.http}"

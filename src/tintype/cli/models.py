@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tintype.cli import options
+from tintype.cli import model_checks, options
 from tintype.cli.output import Line, show
 
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
@@ -83,3 +83,7 @@ def models_remove(model: str, as_json: bool) -> None:
 
     place = str(api.remove_model(model))
     show({"removed": place}, [Line(f"{place} was removed.")], as_json=as_json)
+
+
+models.add_command(model_checks.check)
+models.add_command(model_checks.triton)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from blake3 import blake3
@@ -101,7 +102,7 @@ def _measured(card: Card, found: Sequence[Engine], place: Path) -> Choice:
     """Not kept where it cannot be: then it is measured again."""
     parity = check(card, made_pictures(), found)
     choice = _fastest(card, parity)
-    facts = {"engine": str(choice.engine), "why": choice.why, "card": card.name, "machine": machine()}
+    facts: dict[str, Any] = {"engine": str(choice.engine), "why": choice.why, "card": card.name, "machine": machine()}
     facts |= {"versions": versions(), "rows": [dataclasses.asdict(row) for row in parity.rows]}
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

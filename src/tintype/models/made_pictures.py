@@ -26,8 +26,8 @@ def _picture(number: int) -> NDArray[np.uint8]:
     made = 128 + 45 * np.stack([_clouds(random, height, width) for _ in range(3)], axis=-1) @ mix
     for _ in range(_SHAPES):
         top, left = random.integers(height), random.integers(width)
-        area = np.s_[top : top + random.integers(height // 8, height // 2), left : left + random.integers(width // 3)]
-        made[area] = made[area] * 0.35 + random.integers(0, 256, 3) * 0.65
+        box = np.s_[top : top + random.integers(height // 8, height // 2), left : left + random.integers(width // 3)]
+        made[box] = made[box] * 0.35 + random.integers(0, 256, 3) * 0.65
     top, left = random.integers(height // 2), random.integers(width // 2)
     step = 1 + height // 150
     letters = random.random((height // (2 * step), width // (2 * step), 1)) < 0.5  # as small as print in a scan

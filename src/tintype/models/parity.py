@@ -15,7 +15,7 @@ from tintype.codec.image import Image
 from tintype.codec.limits import Limits
 from tintype.core.errors import ImageError, MissingExtra, ModelError
 from tintype.models.card import Card, Output, PixelInput, TextInput
-from tintype.models.reference import Preparing, Reference, by_card, opened
+from tintype.models.reference import Reference, by_card
 from tintype.models.running import Engine, engines, load
 from tintype.models.tokens import tokenized
 
@@ -29,7 +29,7 @@ SECONDS = 1.0
 """How long each engine is measured."""
 
 PREPARATION = "preparation"
-_SHARED_PX = 320  # longer side of what the built-in stages share; they are handed as `preparing`
+_SHARED_PX = 320  # longer side of what the built-in stages share
 _LEAST_LENGTH = 1e-6
 _TEXTS = (
     "a photo of a dog on a beach",
@@ -88,47 +88,66 @@ def check(
     encoded: Sequence[bytes],
     chosen: Sequence[Engine] | None = None,
     *,
-    preparing: Preparing | None = None,
     seconds: float = SECONDS,
 ) -> Parity:
     """Compare engines (all that run here, if none are named) on images, as the bytes of their files.
 
-    Cards of words are compared on texts of our own. `preparing` replaces the card's rule where stages have squares
-    that they share. An engine that cannot run is a row that says why. Raises ModelError for a card with nothing to
-    compare, or where no image can be read.
+    Cards of words are compared on texts of our own. Cards of the squares that the built-in stages share were trained on
+    images decoded as a scan does it, so there it is the engines that are compared, on the same squares. An engine that
+    cannot run is a row that says why. Raises ModelError for a card with nothing to compare, or where no image can be
+    read.
     """
     if not any(_is_compared(output) for output in card.outputs):
         raise ModelError(f"card {card.name} ({card.task}) has neither vectors nor classes that could be compared")
-    reference = Reference(card, preparing or by_card(card))
-    left_out, rows = 0, []
+    reference = Reference(card)
+    left_out = 0
+    rows: list[Row] = []
     if isinstance(card.input, TextInput):
         inputs = tokenized(card, _TEXTS)
         case = _Case(inputs, reference.runner.run(inputs), len(_TEXTS))
-        words = reference.words.rpartition(", ")[2]
+        words = reference.forward_words
     elif isinstance(card.input, PixelInput):
-        read = [data for data in encoded if _can_be_read(data)]
+        is_shared = card.input.fit == "shared square"
+        case, read = _of_images(card, encoded, reference, is_shared=is_shared)
         left_out = len(encoded) - len(read)
-        if not read:
-            raise ModelError(f"none of {len(encoded)} images could be read. Give others")
-        case, row = _of_images(card, read, reference, seconds)
-        rows.append(row)
-        words = reference.words
+        words = f"the same squares, {reference.forward_words}" if is_shared else reference.words
+        if not is_shared:
+            rows.append(_preparation_row(card, read, reference, case, seconds))
     else:
         raise ModelError(f"card {card.name} ({card.task}) runs on vectors, by one engine alone. There is no other")
     rows += [_engine_row(card, engine, case, seconds) for engine in (engines(card) if chosen is None else chosen)]
     return Parity(card, words, case.count, left_out, tuple(rows))
 
 
-def _of_images(card: Card, encoded: Sequence[bytes], reference: Reference, seconds: float) -> tuple[_Case, Row]:
-    def prepare(part: Sequence[bytes]) -> Any:
-        return reference.preparing([decoded(card, data) for data in part])
+def _of_images(
+    card: Card, encoded: Sequence[bytes], reference: Reference, *, is_shared: bool
+) -> tuple[_Case, list[bytes]]:
+    """What engines are given for the images that can be read, what is wanted, and those images."""
+    read, images, wanted = [], [], []
+    for data in encoded:
+        try:
+            image = decoded(card, data)  # first: ours has limits
+            wanted.append({} if is_shared else reference.of_file(data))
+        except (ImageError, OSError):
+            continue
+        images.append(by_card(card, [image]))
+        read.append(data)
+    if not read:
+        raise ModelError(f"none of {len(encoded)} images could be read. Give others")
+    pixels = np.concatenate(images)
+    if is_shared:
+        return _Case({card.input.name: pixels}, reference.of_pixels(pixels), len(read)), read
+    made = {output.name: np.concatenate([one[output.name] for one in wanted]) for output in card.outputs}
+    return _Case({card.input.name: pixels}, made, len(read)), read
 
-    parts = _parts(len(encoded))
-    pixels = np.concatenate([prepare(encoded[part]) for part in parts])
-    wanted = reference.of_files(encoded)
-    per_s = _per_second(lambda part: prepare(encoded[part]), parts, seconds)
-    row = _row(PREPARATION, card, reference.of_pixels(pixels), wanted, per_s)
-    return _Case({card.input.name: pixels}, wanted, len(encoded)), row
+
+def _preparation_row(card: Card, encoded: Sequence[bytes], reference: Reference, case: _Case, seconds: float) -> Row:
+    """Our preparation through the reference's forward pass."""
+    made = reference.of_pixels(case.inputs[card.input.name])
+    per_s = _per_second(
+        lambda part: by_card(card, [decoded(card, data) for data in encoded[part]]), _parts(case.count), seconds
+    )
+    return _row(PREPARATION, card, made, case.wanted, per_s)
 
 
 def decoded(card: Card, data: bytes) -> Image:
@@ -136,16 +155,6 @@ def decoded(card: Card, data: bytes) -> Image:
     if card.pixels.fit == "shared square":
         return decode(data, side_px=_SHARED_PX, limits=Limits())
     return decode(data, shorter_px=card.pixels.least_shorter_px, limits=Limits())
-
-
-def _can_be_read(data: bytes) -> bool:
-    """Ours looks first: it has limits."""
-    try:
-        decode(data, side_px=1, limits=Limits())
-        opened(data)
-    except (ImageError, OSError):
-        return False
-    return True
 
 
 def _engine_row(card: Card, engine: Engine, case: _Case, seconds: float) -> Row:
@@ -166,12 +175,12 @@ def _engine_row(card: Card, engine: Engine, case: _Case, seconds: float) -> Row:
 def _row(name: str, card: Card, made: Arrays, wanted: Arrays, per_s: float) -> Row:
     means, worsts, agreements = [], [], []
     is_finite = all(bool(np.isfinite(made[output.name]).all()) for output in card.outputs)
-    for output in card.outputs:
+    for output in filter(_is_compared, card.outputs):
         if output.meaning == "vector":
             same = cosines(made[output.name], wanted[output.name])
             means.append(float(same.mean()))
             worsts.append(float(same.min()))
-        elif _is_compared(output):
+        else:
             agreements.append(float((made[output.name].argmax(1) == wanted[output.name].argmax(1)).mean()))
     mean, worst = (min(values) if values else None for values in (means, worsts))
     agreement = min(agreements) if agreements else None
@@ -215,5 +224,6 @@ def _per_second(work: Callable[[slice], object], parts: Sequence[slice], seconds
         for part in parts:
             work(part)
             count += part.stop - part.start
-            if (spent := time.perf_counter() - start) >= seconds:
-                return count / spent
+            spent = time.perf_counter() - start
+            if spent >= seconds:
+                return float(count / spent)

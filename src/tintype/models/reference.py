@@ -25,20 +25,13 @@ from tintype.models.preparing import network_input, prepared
 from tintype.models.running import ONNX, TORCH, load
 
 Pixels = NDArray[np.uint8]
-Preparing = Callable[[Sequence[Image]], Pixels]
-"""Decoded images to uint8 (n, height, width, 3), as the card's model takes them."""
-
 _Library = Callable[[PillowImage.Image], NDArray[np.float32]]
 _PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 
 
-def by_card(card: Card) -> Preparing:
-    """The card's own rule."""
-
-    def prepare(images: Sequence[Image]) -> Pixels:
-        return prepared([image.rgb for image in images], card.pixels, [(image.width, image.height) for image in images])
-
-    return prepare
+def by_card(card: Card, images: Sequence[Image]) -> Pixels:
+    """Decoded images as uint8 (n, height, width, 3), by the card's rule."""
+    return prepared([image.rgb for image in images], card.pixels, [(image.width, image.height) for image in images])
 
 
 @dataclass(frozen=True)
@@ -46,21 +39,32 @@ class Reference:
     """A card's model in fp32 on the processor: by PyTorch where the card has such weights, else by ONNX Runtime."""
 
     card: Card
-    preparing: Preparing
+
+    @property
+    def forward_words(self) -> str:
+        """What runs the model."""
+        return f"{'PyTorch' if self._is_torch else 'ONNX Runtime'} in fp32"
 
     @property
     def words(self) -> str:
-        """What it is, in words."""
+        """What is done with an image's file, from beginning to end."""
         rule = "the card's rule"
         if self._library is not None:
             rule = f"the preparation of {self.card.weights_for('torch').loader.partition(':')[0]}"
-        engine = "PyTorch" if self._is_torch else "ONNX Runtime"
-        return f"full decode by Pillow, {rule}, {engine} in fp32"
+        return f"full decode by Pillow, {rule}, {self.forward_words}"
 
-    def of_files(self, encoded: Sequence[bytes]) -> dict[str, NDArray[np.float32]]:
-        """All outputs for images, decoded in full and upright. Raises OSError for one that Pillow cannot read."""
-        parts = [self._of_file(data) for data in encoded]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    def of_file(self, data: bytes) -> dict[str, NDArray[np.float32]]:
+        """All outputs for one image, decoded in full and upright: (1, ...) each. Raises OSError where Pillow or the
+        library cannot read or prepare it."""
+        picture = opened(data)
+        if self._library is None:
+            image = Image(np.asarray(picture), "", picture.width, picture.height, 1, "rgb", 1)
+            return self.runner.run({self.card.input.name: by_card(self.card, [image])})
+        try:
+            planes = self._library(picture)[None]
+        except Exception as error:  # libraries raise what comes, as for images of one pixel
+            raise OSError(f"its library cannot prepare it: {error}") from error
+        return self._forward(planes)
 
     def of_pixels(self, pixels: Pixels) -> dict[str, NDArray[np.float32]]:
         """All outputs for what our own preparation gave."""
@@ -72,13 +76,6 @@ class Reference:
     def runner(self) -> Runner:
         """Raises ModelError for a card that cannot be loaded."""
         return load(self.card, TORCH if self._is_torch else ONNX)
-
-    def _of_file(self, data: bytes) -> dict[str, NDArray[np.float32]]:
-        picture = opened(data)
-        if self._library is not None:
-            return self._forward(self._library(picture)[None])
-        image = Image(np.asarray(picture), "", picture.width, picture.height, 1, "rgb", 1)
-        return self.runner.run({self.card.input.name: self.preparing([image])})
 
     def _forward(self, planes: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """From normalized float32 (n, 3, height, width), an image at a time."""
@@ -100,8 +97,8 @@ class Reference:
         if not self._is_torch:
             return None
         library = self.card.weights_for("torch").loader.partition(":")[0]
-        # A torchvision that does not fit its PyTorch raises RuntimeError; libraries without it miss names.
-        with contextlib.suppress(ImportError, RuntimeError):
+        # A torchvision that does not fit its PyTorch raises RuntimeError; a configuration may say nothing of images.
+        with contextlib.suppress(ImportError, RuntimeError, LookupError, TypeError, ValueError, OSError):
             return _LIBRARIES[library](self.card)
         return None
 

@@ -54,7 +54,9 @@ def write_repository(card: Card, place: Path, *, instances: int = 1) -> tuple[st
         place.mkdir(parents=True, exist_ok=True)
         taken = [name for name in models if (place / name).exists()]
         if taken:
-            raise UsageError(f"{shown(str(place))} already has a model {taken[0]}. Nothing was written. Name another folder")
+            raise UsageError(
+                f"{shown(str(place))} already has a model {taken[0]}. Nothing was written. Name another folder"
+            )
         for name, files in models.items():
             _put(place, name, files)
     return tuple(models)

@@ -46,6 +46,7 @@ class Model:
 
     card: Card
     beside: tuple[Card, ...] = ()  # models that the stage uses as well
+    backend: str = ""  # the engine that the planner settled on (`models.running.Engine`); "" for the card's default
 
     @property
     def is_shared(self) -> bool:

@@ -53,7 +53,9 @@ def family(name: str) -> CardStage:
 
 
 def fingerprint(stage: Stage, settings: Any) -> int:
-    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version, settings or model, and with nothing else.
+    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version, settings, model or engine, and nothing else.
+
+    The engine counts where one was settled: rows of the card's default engine, those of before among them, stay.
 
     It is stored beside a row's columns as int32: a row with another number is computed again. The first four bytes
     of the BLAKE3 of canonical JSON; 0 is kept for "never computed".
@@ -63,6 +65,7 @@ def fingerprint(stage: Stage, settings: Any) -> int:
     known = [stage.name, stage.version, dataclasses.asdict(settings)]
     if isinstance(stage.needs, Model):
         known += [card.fingerprint for card in (stage.needs.card, *stage.needs.beside)]
+        known += [stage.needs.backend] if stage.needs.backend else []
     text = json.dumps(known, sort_keys=True, separators=(",", ":"), allow_nan=False)
     number = int.from_bytes(blake3(text.encode()).digest(length=4), "big") & 0x7FFF_FFFF
     return number or 1

@@ -56,7 +56,9 @@ def shapes(card: Card) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], tupl
     """The least, usual and largest shape of each input, for the optimization profile."""
     given = card.input
     if isinstance(given, PixelInput):
-        row: tuple[int, ...] = (3, given.height, given.width) if given.layout == "NCHW" else (given.height, given.width, 3)
+        row: tuple[int, ...] = (
+            (3, given.height, given.width) if given.layout == "NCHW" else (given.height, given.width, 3)
+        )
         rows = {given.name: (row, row)}
     elif isinstance(given, TextInput):
         short = (given.length,) if given.pad_to_length else (1,)
@@ -118,7 +120,9 @@ class TensorRTRunner:
         names = [engine.get_tensor_name(at) for at in range(engine.num_io_tensors)]
         missing = [output.name for output in card.outputs if output.name not in names]
         if missing or card.input.name not in names:
-            raise ModelError(f"card {card.name}: its inputs or outputs are not those of its weights: {', '.join(names)}")
+            raise ModelError(
+                f"card {card.name}: its inputs or outputs are not those of its weights: {', '.join(names)}"
+            )
         self._context = engine.create_execution_context()
         self._stream = self._done(cuda.cudaStreamCreate())
         self._dtypes = {name: np.dtype(_DTYPES[engine.get_tensor_dtype(name).name]) for name in names}
@@ -144,10 +148,8 @@ class TensorRTRunner:
             self._part({name: rows[at : at + MOST_ROWS] for name, rows in given.items()})
             for at in range(0, count, MOST_ROWS)
         ]
-        return {
-            output.name: np.concatenate([np.empty((0, *output.shape), np.float32), *(part[output.name] for part in parts)])
-            for output in self._card.outputs
-        }
+        nothing = {output.name: np.empty((0, *output.shape), np.float32) for output in self._card.outputs}
+        return {name: np.concatenate([none, *(part[name] for part in parts)]) for name, none in nothing.items()}
 
     def _given(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         given = self._card.input
@@ -180,7 +182,7 @@ class TensorRTRunner:
         return {name: rows.astype(np.float32, copy=False) for name, rows in made.items()}
 
     def _done(self, answer: tuple[Any, ...]) -> Any:
-        """What a call of CUDA gave. Raises MemoryError where the device is full, ModelError for whatever else failed."""
+        """What a call of CUDA gave. Raises MemoryError where the device is full, ModelError for any other failure."""
         status, *values = answer
         if int(status) != 0:
             name = getattr(status, "name", str(status))

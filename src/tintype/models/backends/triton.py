@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError, MissingExtra, ModelError
 from tintype.core.names import shown
+from tintype.models.backends.triton_model import datatype, mismatch, sent
 from tintype.models.base import RunnerInfo
-from tintype.models.card import Card, PixelInput, TextInput
-from tintype.models.preparing import network_input
+from tintype.models.card import Card
 from tintype.models.triton_repository import FINGERPRINT
 
 ADDRESS = "TINTYPE_TRITON"
@@ -40,10 +40,12 @@ WAIT_S = 60.0
 """How long a server may be gone before its rows fail."""
 
 TIMEOUT_S = 30.0
+CHECKED_S = 10.0
+"""How often the server's model is compared with the card."""
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _PORTS = {"grpc": 8001, "http": 8000}
 _HERE = ("127.0.0.1", "localhost", "::1")
-_DTYPES = {"float32": "FP32", "float16": "FP16", "uint8": "UINT8"}
 _BUSY = ("429", "503", "StatusCode.UNAVAILABLE", "StatusCode.RESOURCE_EXHAUSTED", "StatusCode.DEADLINE_EXCEEDED", "499")
 
 Arrays = dict[str, NDArray[Any]]
@@ -69,7 +71,9 @@ class Address:
         except ValueError:
             host, port = None, None
         if not host or parts.scheme not in _PORTS or parts.path not in ("", "/") or parts.username or parts.query:
-            raise ConfigError(f"{ADDRESS}={shown(text)}: not an address as in grpc://127.0.0.1:8001 or http://host:8000")
+            raise ConfigError(
+                f"{ADDRESS}={shown(text)}: not an address as in grpc://127.0.0.1:8001 or http://host:8000"
+            )
         name = f"[{host}]" if ":" in host else host
         return cls(parts.scheme, f"{name}:{port or _PORTS[parts.scheme]}", host in _HERE)
 
@@ -116,21 +120,20 @@ class TritonRunner:
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """As `base.Runner.run`; raises ModelError also where the server was gone for too long."""
-        given = _sent(self._card, inputs)
+        given = sent(self._card, inputs)
         count = len(given[self._card.input.name])
         parts = [{name: rows[at : at + ROWS] for name, rows in given.items()} for at in range(0, count, ROWS)]
         made = list(self._pool.map(self._ask, parts))
-        return {
-            output.name: np.concatenate([np.empty((0, *output.shape), np.float32), *(part[output.name] for part in made)])
-            for output in self._card.outputs
-        }
+        nothing = {output.name: np.empty((0, *output.shape), np.float32) for output in self._card.outputs}
+        return {name: np.concatenate([none, *(part[name] for part in made)]) for name, none in nothing.items()}
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Let its threads end."""
         self._pool.shutdown()
 
     def _ask(self, part: Arrays) -> Arrays:
-        return self._until(time.monotonic() + self._wait_s, lambda: self._client().infer(part))
+        made: Arrays = self._until(time.monotonic() + self._wait_s, lambda: self._client().infer(part))
+        return made
 
     def _until(self, deadline: float, work: Any) -> Any:
         """What `work` gives, tried again while the server is gone or busy, and its model looked at again after."""
@@ -157,13 +160,16 @@ class TritonRunner:
         """The error in words where it may pass. Raises ModelError where a server that is there has refused."""
         said = _in_one_line(error)
         client, self._local.client = self._client(), None
-        if "shared memory" in said.lower() and client.is_there():
-            self._shares = False  # a server in a container of its own sees none of ours
-            return said
-        if not any(word in _status(error) for word in _BUSY) and client.is_there():
-            raise ModelError(f"card {self._card.name}: Triton at {self._address} refused: {said}") from error
-        with contextlib.suppress(Exception):
-            client.close()
+        try:
+            if isinstance(error, _NotShared):
+                self._shares = False
+            elif "shared memory" in said.lower():
+                pass  # the server was started anew and knows nothing of ours: the next client brings its own
+            elif not any(word in _status(error) for word in _BUSY) and client.is_there():
+                raise ModelError(f"card {self._card.name}: Triton at {self._address} refused: {said}") from error
+        finally:
+            with contextlib.suppress(Exception):
+                client.close()
         return said
 
     def _client(self) -> _Client:
@@ -190,7 +196,12 @@ class _Client:
         self._client = library.InferenceServerClient(address.place, **more)
         self._timeout = {"client_timeout": TIMEOUT_S} if address.kind == "grpc" else {}
         self._memory: _Memory | None = None
-        self.is_checked = False
+        self._checked_at = -CHECKED_S
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the server's model was looked at of late: a server can be started anew with another one unnoticed."""
+        return time.monotonic() - self._checked_at < CHECKED_S
 
     def is_there(self) -> bool:
         """Whether the server answers and has the model ready."""
@@ -209,18 +220,22 @@ class _Client:
             known = self._known()
             if known is not None and name not in known:
                 there = ", ".join(sorted(known)[:8]) or "none"
-                raise ModelError(f"Triton at {place} has no model {name}; there are: {shown(there)}. {_WRITE}{name} DIR")
+                raise ModelError(
+                    f"Triton at {place} has no model {name}; there are: {shown(there)}. {_WRITE}{name} DIR"
+                )
             raise ConnectionError(f"the model {name} is not ready")
         facts = _plain(self._client.get_model_metadata(name))
         wrong = mismatch(self._card, facts) or self._other_card()
         if wrong:
-            raise ModelError(f"the model {name} on Triton at {place} is not that of its card: {wrong}. {_WRITE}{name} DIR")
-        self.is_checked = True
+            raise ModelError(
+                f"the model {name} on Triton at {place} is not that of its card: {wrong}. {_WRITE}{name} DIR"
+            )
+        self._checked_at = time.monotonic()
 
     def infer(self, part: Arrays) -> Arrays:
         """Raises whatever the library raises."""
         library = self._library
-        inputs = [library.InferInput(name, list(values.shape), _dtype(values)) for name, values in part.items()]
+        inputs = [library.InferInput(name, list(values.shape), datatype(values)) for name, values in part.items()]
         if self._shares:
             self._share(inputs, part)
         else:
@@ -253,7 +268,7 @@ class _Client:
             try:
                 self._client.register_system_shared_memory(self._memory.name, self._memory.key, size)
             except Exception as error:
-                raise OSError(f"shared memory is refused: {_in_one_line(error)}") from error
+                raise _NotShared(_in_one_line(error)) from error
             finally:
                 self._memory.forget()
         start = 0
@@ -267,7 +282,7 @@ class _Client:
         try:
             found = _plain(self._client.get_model_repository_index())
         except Exception:  # noqa: BLE001  # the list only makes a message better
-            return set() if self._address.kind == "grpc" else None
+            return None
         rows = found.get("models", []) if isinstance(found, dict) else found
         return {str(row.get("name")) for row in rows}
 
@@ -282,8 +297,12 @@ class _Client:
         return f"it was written for the card {shown(str(named))}" if named not in (None, self._card.fingerprint) else ""
 
 
+class _NotShared(Exception):
+    """The server cannot see memory of ours, as one in a container of its own."""
+
+
 class _Memory:
-    """A piece of shared memory without a name once the server has it: nothing is left behind, however a process ends."""
+    """A piece of shared memory, without a name once the server has it: nothing is left however a process ends."""
 
     def __init__(self, size: int) -> None:
         self.name = f"tintype_{os.getpid()}_{uuid4().hex[:12]}"
@@ -302,63 +321,6 @@ class _Memory:
 
 
 _WRITE = "See: tintype models triton "
-
-
-def mismatch(card: Card, facts: Mapping[str, Any]) -> str:
-    """In what a server's model (its metadata in the protocol's words) differs from the card; "" where in nothing."""
-    inputs = {row["name"]: row for row in facts.get("inputs", [])}
-    outputs = {row["name"]: row for row in facts.get("outputs", [])}
-    for name, (dtype, shape) in _expected(card).items():
-        row = inputs.get(name)
-        if row is None:
-            return f"it has no input {name} but {shown(', '.join(inputs)) or 'none'}"
-        if row["datatype"] != dtype:
-            return f"its input {name} is {shown(str(row['datatype']))}, not {dtype}"
-        if not _fits(row["shape"], shape):
-            return f"its input {name} is {_shape(row['shape'])}, not {_shape([-1, *shape])}"
-    for output in card.outputs:
-        row = outputs.get(output.name)
-        if row is None:
-            return f"it has no output {output.name} but {shown(', '.join(outputs)) or 'none'}"
-        if row["datatype"] not in ("FP32", "FP16"):
-            return f"its output {output.name} is {shown(str(row['datatype']))}, not FP32"
-        if not _fits(row["shape"], output.shape):
-            return f"its output {output.name} is {_shape(row['shape'])}, not {_shape([-1, *output.shape])}"
-    return ""
-
-
-def _expected(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What the network takes: type and shape without the batch; -1 where any size goes."""
-    given = card.input
-    if isinstance(given, PixelInput):
-        planes = (3, given.height, given.width) if given.layout == "NCHW" else (given.height, given.width, 3)
-        return {given.name: (_DTYPES[given.dtype], planes)}
-    if isinstance(given, TextInput):
-        return {name: ("INT64", (-1,)) for name in (given.name, given.mask) if name}
-    return {given.name: ("FP32", (given.dimension,))}
-
-
-def _fits(found: Any, wanted: tuple[int, ...]) -> bool:
-    """Sides of a server that are free are -1; the batch comes first."""
-    sides = [int(side) for side in found]
-    return len(sides) == len(wanted) + 1 and all(
-        have == want or -1 in (have, want) for have, want in zip(sides[1:], wanted, strict=True)
-    )
-
-
-def _sent(card: Card, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
-    given = card.input
-    if isinstance(given, PixelInput):
-        return {given.name: np.ascontiguousarray(network_input(inputs[given.name], given))}
-    return {name: np.ascontiguousarray(inputs[name]) for name in _expected(card)}
-
-
-def _dtype(values: NDArray[Any]) -> str:
-    return {"float32": "FP32", "float16": "FP16", "uint8": "UINT8", "int64": "INT64"}[values.dtype.name]
-
-
-def _shape(sides: Any) -> str:
-    return "x".join(str(int(side)) for side in sides)
 
 
 def _plain(found: Any) -> Any:
