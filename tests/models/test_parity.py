@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,20 +34,9 @@ def pictures() -> list[bytes]:
     return made_pictures(8)
 
 
-def with_processor(card: Card, folder: Path) -> Card:
-    """The card with the configuration of its images' preparation among its files."""
-    shutil.copy(folder / "preprocessor_config.json", card.folder)
-    (torch,) = (part for part in card.weights if part.engine == "torch")
-    kept = dataclasses.replace(torch, beside=(*torch.beside, hashed(card.folder / "preprocessor_config.json")))
-    return dataclasses.replace(card, weights=(*(part for part in card.weights if part != torch), kept))
-
-
 def the_card(save: Callable[..., Any], folder: Path) -> Card:
     save(folder)
-    card = add(str(folder), Wishes())[0]
-    has_processor = any(file.name == "preprocessor_config.json" for part in card.weights for file in part.beside)
-    is_transformers = (folder / "preprocessor_config.json").exists()
-    return with_processor(card, folder) if is_transformers and not has_processor else card
+    return add(str(folder), Wishes())[0]
 
 
 @pytest.mark.parametrize(

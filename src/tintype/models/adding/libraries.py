@@ -83,6 +83,7 @@ class _Maker:
         outputs: tuple[Output, ...],
         config: str = "config.json",
         companion: str | None = None,
+        beside: Sequence[str] = (),
     ) -> Card:
         """A card whose files lie in its place; the shapes of its outputs are seen when it runs."""
         place = self.place(name)
@@ -91,7 +92,7 @@ class _Maker:
             "torch",
             self.folder.taken(weights, place),
             loader,
-            (self.folder.taken(self.folder.file(config), place),),
+            tuple(self.folder.taken(self.folder.file(one), place) for one in (config, *beside)),
             self.folder.revision,
         )
         source = f"{self.folder.source} at {self.folder.revision}" if self.folder.revision else self.folder.source
@@ -130,16 +131,20 @@ def _transformers(maker: _Maker) -> list[Card]:
         str(maker.folder.path), backend="pil", local_files_only=True, trust_remote_code=False
     )
     pixel_input = pixels.of_transformers(processor.to_dict(), type(processor).__name__, "pixel_values")
+    prepares = [named[0] if named else "preprocessor_config.json"]  # the reference that engines are checked against
     loader = f"transformers:{known}"
     if known in ("CLIPModel", "SiglipModel"):
-        return _pair(maker, loader, pixel_input, tokenizing.of_transformers(maker.folder, maker.config))
+        return _pair(
+            maker, loader, pixel_input, tokenizing.of_transformers(maker.folder, maker.config), beside=prepares
+        )
     if known != "ViTForImageClassification":
-        return [maker.card(maker.name, "embed image", loader, pixel_input, (Output("features", ()),))]
+        outputs = (Output("features", ()),)
+        return [maker.card(maker.name, "embed image", loader, pixel_input, outputs, beside=prepares)]
     labels = maker.config.get("id2label")
     if not isinstance(labels, dict) or not labels:
         raise ModelError("config.json does not name its classes (id2label)")
-    named = [str(labels[key]) for key in sorted(labels, key=int)]
-    return [maker.card(maker.name, "classify", loader, pixel_input, (maker.labels(named), Output("features", ())))]
+    both = maker.labels([str(labels[key]) for key in sorted(labels, key=int)]), Output("features", ())
+    return [maker.card(maker.name, "classify", loader, pixel_input, both, beside=prepares)]
 
 
 _TRANSFORMERS: dict[tuple[object, object], str] = {
@@ -192,11 +197,18 @@ def _open_clip(maker: _Maker) -> list[Card]:
     return _pair(maker, f"open_clip:{kind}", pixel_input, words, "open_clip_config.json")
 
 
-def _pair(maker: _Maker, loader: str, given: Input, words: tokenizing.Words, config: str = "config.json") -> list[Card]:
+def _pair(
+    maker: _Maker,
+    loader: str,
+    given: Input,
+    words: tokenizing.Words,
+    config: str = "config.json",
+    beside: Sequence[str] = (),
+) -> list[Card]:
     """Two towers whose vectors can be compared: a card for images, and one for words."""
     names = maker.name, f"{maker.name}_text"
     text_input = words.input_in(maker.place(names[1]))
-    image = maker.card(names[0], "embed image", loader, given, (Output("image_embeds", ()),), config, names[1])
+    image = maker.card(names[0], "embed image", loader, given, (Output("image_embeds", ()),), config, names[1], beside)
     text = maker.card(names[1], "embed text", loader, text_input, (Output("text_embeds", ()),), config, names[0])
     words.check(text)
     return [image, text]
