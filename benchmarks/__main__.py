@@ -11,9 +11,13 @@ from pathlib import Path
 from benchmarks import (
     copies,
     duplicates_million,
+    embed,
+    embed_shards,
+    index,
     install_size,
     label_errors,
     large_images,
+    ledger,
     memory,
     neighbor_graph,
     rescan,
@@ -34,7 +38,11 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "duplicates_million": duplicates_million.measure,
     "copies": copies.measure,
     "neighbor_graph": neighbor_graph.measure,
+    "index": index.measure,
     "label_errors": label_errors.measure,
+    "ledger": ledger.measure,
+    "embed": embed.measure,
+    "embed_shards": embed_shards.measure,
     "install_size": install_size.measure,
 }
 HEAD = """# What Tintype costs

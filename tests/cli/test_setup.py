@@ -59,7 +59,7 @@ def test_every_setting_has_a_default_that_fits():
 
     plain = resolve(api.sections(), environ={})
     entries = plain.to_json()["settings"]
-    given = {entry["key"]: value_text(entry["value"]) for entry in entries if entry["value"] is not None}
+    given = {entry["key"]: value_text(entry["value"]) for entry in entries if entry["value"] not in (None, "")}
     assert resolve(api.sections(), environ={}, flags=given) == plain
 
 

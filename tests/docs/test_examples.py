@@ -15,11 +15,14 @@ from workplace import Workplace
 
 NOT_RUN = ("make", "pip", "#")  # lines of shell blocks that begin so: they set up what the tests run in
 COMMANDS = ("tintype", "cp", "mkdir")
+NEEDS_AWS = ("object-stores.md",)
 RUNNING_S = 60
 
 
 @pytest.mark.parametrize("page", written_pages(), ids=lambda page: page.name)
-def test_the_examples_of_a_page_run_one_after_the_other(page: Path, workplace: Workplace, monkeypatch):
+def test_the_examples_of_a_page_run_one_after_the_other(page: Path, workplace: Workplace, monkeypatch, request):
+    if page.name in NEEDS_AWS:
+        request.getfixturevalue("aws")
     for name in set(os.environ) - set(workplace.environ):
         monkeypatch.delenv(name)
     for name, value in workplace.environ.items():

@@ -15,7 +15,7 @@ from workplace import Workplace
 from tintype.cli.main import main
 
 COMMANDS = {
-    "scan": ("scan", "PLACE", "--quiet"),
+    "scan": ("scan", "PLACE", "--quiet", "--stages", "exif,quality,phash,colors,thumbnail,descriptor,embed:descriptor"),
     "info": ("info", "PLACE"),
     "duplicates": ("duplicates", "PLACE"),
     "issues": ("issues", "PLACE"),
@@ -28,6 +28,12 @@ COMMANDS = {
     "map": ("map", "PLACE"),
     "decide": ("decide", "PLACE", "not-duplicate", "originals/Sanyo_SR6.jpg", "originals/Casio_EX-S1.jpg"),
     "decisions": ("decisions", "PLACE"),
+    "models": ("models",),
+    "embed": ("embed", "PLACE", "--output", "vectors", "--model", "descriptor", "--quiet"),
+    "status": ("status", "vectors"),
+    "verify": ("verify", "vectors"),
+    "search": ("search", "PLACE", "--image", "originals/Casio_EX-S1.jpg"),
+    "index": ("index", "build", "PLACE", "--column", "descriptor"),
     "report": ("report", "PLACE", "-o", "report.html"),
     "trust": ("trust", "PLACE"),
     "config show": ("config", "show"),
@@ -41,7 +47,7 @@ COMMANDS = {
 OPEN = frozenset(
     [
         *("status", "formats", "years", "cameras.named", "shapes", "skipped", "versions", "time.stages"),
-        *("members", "splits", "images", "classes", "left_out"),
+        *("members", "splits", "images", "classes", "left_out", "models", "shards", "index.skipped"),
         *("settings[].value", "settings[].default"),
     ]
 )

@@ -5,25 +5,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tintype.api.answers import duplicates, info, issues, remarks
-    from tintype.api.cards import add_model, model, models, remove_model
     from tintype.api.deciding import decide, decisions
     from tintype.api.embedding import embed
     from tintype.api.findings import clusters, labels, leaks, map, outliers, select
     from tintype.api.likeness import neighbors
+    from tintype.api.model_cards import add_model, card, cards, remove_model
+    from tintype.api.model_checks import check_model, write_triton_repository
     from tintype.api.objects import scan_objects
+    from tintype.api.outputs import embed_to, status, verify, work
     from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
     from tintype.api.searching import search, write_answers
     from tintype.api.settings import config, sections
 
 _HOMES = {
-    "cards": ("add_model", "model", "models", "remove_model"),
+    "model_cards": ("add_model", "card", "cards", "remove_model"),
     "embedding": ("embed",),
     "answers": ("duplicates", "info", "issues", "remarks"),
     "deciding": ("decide", "decisions"),
     "findings": ("clusters", "labels", "leaks", "map", "outliers", "select"),
     "likeness": ("neighbors",),
+    "model_checks": ("check_model", "write_triton_repository"),
     "objects": ("scan_objects",),
+    "outputs": ("embed_to", "status", "verify", "work"),
     "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
     "searching": ("search", "write_answers"),
@@ -32,20 +36,22 @@ _HOMES = {
 
 __all__ = [
     "add_model",
+    "card",
+    "cards",
     "check",
+    "check_model",
     "clusters",
     "config",
     "decide",
     "decisions",
     "duplicates",
     "embed",
+    "embed_to",
     "info",
     "issues",
     "labels",
     "leaks",
     "map",
-    "model",
-    "models",
     "neighbors",
     "open",
     "outliers",
@@ -57,8 +63,12 @@ __all__ = [
     "search",
     "sections",
     "select",
+    "status",
     "trust",
+    "verify",
+    "work",
     "write_answers",
+    "write_triton_repository",
 ]
 
 

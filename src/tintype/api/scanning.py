@@ -27,7 +27,7 @@ from tintype.sources.several import SeveralSources
 from tintype.store import trust as trusted
 from tintype.store.collection import Collection
 from tintype.store.lance import LanceStore
-from tintype.store.layout import RECORD, SUFFIX, Layout, new_record, read_record, sources_of, write_record
+from tintype.store.layout import RECORD, SUFFIX, Layout, new_record, normal_place, read_record, sources_of, write_record
 
 
 def scan(
@@ -88,7 +88,13 @@ def trust(place: Place) -> Path:
 def _source(places: Sequence[str], settings: Config) -> Source:
     found: list[Source] = []
     for place in places:
-        found += resolve(place, ignore=settings.scan.ignore, hidden=settings.scan.hidden)
+        found += resolve(
+            place,
+            ignore=settings.scan.ignore,
+            hidden=settings.scan.hidden,
+            transfer=settings.transfer,
+            cache=settings.cache,
+        )
     return found[0] if len(found) == 1 else SeveralSources(tuple(found))
 
 
@@ -183,7 +189,7 @@ def _store_for_writing(layout: Layout, places: Sequence[str], schema: pa.Schema)
         trusted.trust(layout, record)
         write_record(layout, record)
         return store
-    if sources_of(layout, record) != tuple(os.path.normpath(place) for place in places):
+    if sources_of(layout, record) != tuple(normal_place(place) for place in places):
         was = ", ".join(sources_of(layout, record))
         raise CollectionError(
             f"{layout.place} is the collection of {was}. Nothing was changed. Name another place: --collection DIR"

@@ -22,7 +22,7 @@ def models(context: click.Context, as_json: bool) -> None:
     from tintype import api
     from tintype.cli.model_words import card_json, models_blocks
 
-    cards = list(api.models())
+    cards = list(api.cards())
     show({"models": [card_json(card) for card in cards]}, models_blocks(cards), as_json=as_json)
 
 
@@ -34,7 +34,7 @@ def models_show(model: str, as_json: bool) -> None:
     from tintype import api
     from tintype.cli.model_words import card_blocks, card_json
 
-    card = api.model(model)
+    card = api.card(model)
     show({"model": card_json(card)}, card_blocks(card), as_json=as_json)
 
 

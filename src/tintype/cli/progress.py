@@ -117,7 +117,7 @@ def sentence(progress: Progress) -> str:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.status:
         parts.append(counts(progress.status))
-    if progress.bottleneck is not None and progress.phase == "scanning":
+    if progress.bottleneck is not None and progress.phase in ("scanning", "embedding"):
         parts.append(f"most time goes to: {progress.bottleneck}")
     return "; ".join(parts)
 

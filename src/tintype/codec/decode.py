@@ -58,8 +58,8 @@ def decode(data: bytes, *, side_px: int = 0, shorter_px: int = 0, limits: Limits
     """The first frame upright in sRGB, its longer side `side_px`, or full size where that is smaller.
 
     With `shorter_px` instead it is left as the decoder scales it: the shorter side is at least so long, or full size,
-    so that whoever scales further does so in one step. Only what is four times as large is scaled to twice. Colors of such an
-    image are the file's own: an RGB profile is not applied.
+    so that whoever scales further does so in one step. Only what is four times as large is scaled to twice. Colors of
+    such an image are the file's own: an RGB profile is not applied.
 
     Raises ImageError: `damaged` where it is broken or cut off, even where a decoder would only warn;
     `rejected` over a limit, before any pixel is allocated; `unsupported` where it is no image that is read.

@@ -103,6 +103,25 @@ def lock_waiting(handle: int) -> None:
         msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
 
 
+def lock_shared(handle: int) -> None:
+    """Hold an open file's lock together with others that do the same, as soon as nobody holds it alone."""
+    if sys.platform != "win32":
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    else:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # Windows' own lock of this kind is never shared
+
+
+def try_lock(handle: int) -> bool:
+    """Take an open file's lock alone; False where anybody else holds it."""
+    try:
+        _lock(handle)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK):
+            return False
+        raise
+    return True
+
+
 def sync_file(path: Path) -> None:
     """Make a file's content durable."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -13,38 +13,49 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-import pyarrow as pa
-
-from tintype.engine.work import Verdict, Watch, Work
-from tintype.sources.base import Source
-from tintype.store.base import Writer
+from tintype.engine.work import Clock, Verdict, Watch
 
 LENGTH = struct.Struct("<Q")
 MAX_FRAME = 256_000_000
 
 
 @dataclass(frozen=True)
-class Setup:
-    """The first message to a worker: what stays the same for the whole run."""
+class Task:
+    """One shard to work on; `payload` is the lease's."""
 
-    source: Source
-    writer: Writer
-    work: Work
-    known: Path | None  # of a KnownBytes
-    updates: Path  # folder for new values of old rows
-    slot: Path
+    name: str  # run, shard and fence
+    kind: str
+    payload: bytes
+    alone: frozenset[int]  # images that share no batch with others
+    verdicts: dict[int, Verdict]  # images that are not tried again
+
+
+Handler = Callable[[Task, Watch, Clock], dict[str, Any]]
+"""Works on a task and returns what came of it, as JSON values. Raises StorageFull; any other exception fails the
+shard."""
+
+
+class Job(Protocol):
+    """What the workers of a run do, as a record that is pickled to each of them once."""
+
+    @property
+    def place(self) -> str:
+        """Where results are written, for words about a full disk."""
+        ...
+
+    def begin(self) -> Handler:
+        """In the worker, once: open and load what all tasks need."""
+        ...
 
 
 @dataclass(frozen=True)
-class Task:
-    """One shard to work on. `entries` has the columns of ENTRIES, for updates also `_rowid` and `digest`."""
+class Setup:
+    """The first message to a worker."""
 
-    name: str  # run, shard and fence: the rows' `_shard`
-    kind: str  # "rows" or "update"
-    entries: pa.RecordBatch
-    alone: frozenset[int]
-    verdicts: dict[int, Verdict]
+    job: Job
+    slot: Path
 
 
 def frames(buffer: bytearray) -> Iterator[bytes]:
@@ -61,6 +72,7 @@ def frames(buffer: bytearray) -> Iterator[bytes]:
 
 
 _SLOT = struct.Struct("<qqqqdq")  # first, last, alone, reading, CPU-seconds when it began, number of the note
+_AHEAD = struct.Struct("<q")  # stands after these: another thread writes it
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,7 @@ class At:
     reading: bool
     cpu_seconds: float
     number: int
+    ahead: int  # the image that is read meanwhile; negative for none
 
 
 class Slot(Watch):
@@ -81,14 +94,14 @@ class Slot(Watch):
     def __init__(self, path: Path, cpu_seconds: Callable[[], float] = time.process_time) -> None:
         self.path = path
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), _SLOT.size)
+            self._memory = mmap.mmap(file.fileno(), _SLOT.size + _AHEAD.size)
         self._cpu_seconds = cpu_seconds
         self._number = 0
 
     @classmethod
     def create(cls, folder: Path) -> Slot:
         with tempfile.NamedTemporaryFile(prefix="slot-", dir=folder, delete=False) as file:
-            file.write(_SLOT.pack(-1, -1, 0, 0, 0.0, 0))
+            file.write(_SLOT.pack(-1, -1, 0, 0, 0.0, 0) + _AHEAD.pack(-1))
         return cls(Path(file.name))
 
     def at(self, first: int, last: int, *, alone: bool) -> None:
@@ -97,16 +110,21 @@ class Slot(Watch):
     def reading(self, index: int) -> None:
         self._note(index, index, True, True)  # images are read one by one
 
+    def ahead(self, index: int) -> None:
+        _AHEAD.pack_into(self._memory, _SLOT.size, index)
+
     def nowhere(self) -> None:
         self._note(-1, -1, False, False)
 
     def forget(self) -> None:
         """Clear the place from the parent's side, before a new task is given."""
         _SLOT.pack_into(self._memory, 0, -1, -1, 0, 0, 0.0, 0)
+        self.ahead(-1)
 
     def read(self) -> At:
         first, last, alone, reading, cpu_seconds, number = _SLOT.unpack_from(self._memory)
-        return At(first, last, bool(alone), bool(reading), cpu_seconds, number)
+        (ahead,) = _AHEAD.unpack_from(self._memory, _SLOT.size)
+        return At(first, last, bool(alone), bool(reading), cpu_seconds, number, ahead)
 
     def close(self) -> None:
         self._memory.close()

@@ -1,4 +1,4 @@
-"""Adds up what workers report while a scan runs."""
+"""Adds up what workers report while a run goes on."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 
 from tintype.core.progress import Progress
 
+_WORKING = ("scanning", "embedding")  # phases with a rate and an end
+
 
 class Meter:
     """Adds up what workers report and makes Progress of it."""
 
     _WINDOW_S = 20.0
 
-    def __init__(self) -> None:
+    def __init__(self, activities: tuple[str, ...] = ("read", "decode", "stages", "write")) -> None:
+        """`activities` are those whose shares are told; what is named `stage …` counts as "stages"."""
+        self.activities = activities
         self.done = 0
         self.total = 0
         self.status: Counter[str] = Counter()
@@ -32,7 +36,7 @@ class Meter:
 
     def progress(self, phase: str, now: float) -> Progress:
         rate = self._rate(now)
-        left = (self.total - self.done) / rate if rate and phase == "scanning" else None
+        left = (self.total - self.done) / rate if rate and phase in _WORKING else None
         shares = self.shares()
         bottleneck = max(shares, key=lambda name: shares[name]) if shares else None
         return Progress(
@@ -52,7 +56,7 @@ class Meter:
         for name, seconds in self.seconds.items():
             groups["stages" if name.startswith("stage ") else name] += seconds
         whole = sum(groups.values())
-        return {name: groups[name] / whole for name in ("read", "decode", "stages", "write")} if whole else {}
+        return {name: groups[name] / whole for name in self.activities} if whole else {}
 
     def time(self) -> dict[str, Any]:
         """Seconds of all workers together: read, decode, write, and the stages by name."""

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,9 @@ from tintype.engine.committer import Committer
 from tintype.engine.executors.processes import Finished, ProcessExecutor
 from tintype.engine.known import write_known
 from tintype.engine.ledger.sqlite import SqliteLedger
-from tintype.engine.messages import Setup
 from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates
 from tintype.engine.progress import Meter
+from tintype.engine.scan_job import ScanJob
 from tintype.engine.work import DECODE_STATE, Work
 from tintype.sources.base import Source
 from tintype.sources.labels import REST
@@ -134,15 +133,8 @@ class _Scan:
         has_known = bool(self.plan.new + self.plan.changed) and write_known(
             self.store, known, self._is_fresh, ["status", DECODE_STATE, *self._state_columns()]
         )
-        setup = Setup(
-            self.source,
-            self.store.writer(),
-            self.work,
-            known if has_known else None,
-            self.layout.updates,
-            Path(),
-        )
-        executor = ProcessExecutor(setup, self.workers, self.work.limits, ledger, run)
+        job = ScanJob(self.source, self.store.writer(), self.work, known if has_known else None, self.layout.updates)
+        executor = ProcessExecutor(job, self.workers, self.work.limits, ledger, run, self.layout.updates)
         for finished in executor.run():
             if finished is not None:
                 self._count(finished)

@@ -113,6 +113,9 @@ class Watch:
     def reading(self, index: int) -> None:
         """An image of the shard is about to be read."""
 
+    def ahead(self, index: int) -> None:
+        """An image is about to be read while others are worked on; none any more where it is negative."""
+
     def nowhere(self) -> None:
         """What follows is no image's fault."""
 

@@ -56,7 +56,7 @@ class FolderSource:
         rows = _Rows()
         try:
             with Beneath(self.root) as files:
-                for folder, names in _Walk(files, self._notes, self.hidden, _ignores(self.ignore)):
+                for folder, names in _Walk(files, self._notes, self.hidden, ignores(self.ignore)):
                     try:
                         rows.add(files.folder(folder.path), folder.prefix, names)
                     except OSError as error:
@@ -243,7 +243,7 @@ def _unseen(notes: Notes, prefix: str, error: OSError) -> None:
         notes.unseen(prefix, f"the folder cannot be listed: {reason_of(error)}")
 
 
-def _ignores(patterns: tuple[str, ...]) -> Callable[[str], bool] | None:
+def ignores(patterns: tuple[str, ...]) -> Callable[[str], bool] | None:
     """Whether a path (folders with a slash at the end) is ignored, by the rules of .gitignore."""
     if not patterns:
         return None

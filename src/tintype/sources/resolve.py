@@ -1,4 +1,4 @@
-"""From what a user names to sources: a folder, a tar, a table, a glob or a range of them."""
+"""From what a user names to sources: a folder, a tar, a table, a glob or a range, here or in an object store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from pathlib import Path
 from tintype.codec.sniff import IMAGE_EXTENSIONS
 from tintype.core.errors import SourceError
 from tintype.core.names import shown
+from tintype.core.object_facts import PATIENT, Budget, is_url, split_url
+from tintype.core.object_store import ObjectStore
 from tintype.sources.base import Source
 from tintype.sources.folder import FolderSource
+from tintype.sources.places import folder_of, name_of
+from tintype.sources.remote_cache import DEFAULT_CACHE, CacheSettings
+from tintype.sources.remote_file import RemoteFileSource
+from tintype.sources.remote_folder import RemoteFolderSource
 from tintype.sources.table import TABLE_EXTENSIONS, TableSource
 from tintype.sources.tar import TarSource
 
@@ -20,6 +26,7 @@ MAX_FILES = 1_000_000
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,12})\.\.([0-9]{1,12})")
+_MAGIC = re.compile(r"[*?\[]")
 _TAR = re.compile(r"\.(tar|tgz|tar\.[a-z0-9]+)$", re.IGNORECASE)
 
 _HINTS = {
@@ -32,13 +39,23 @@ _HINTS = {
 }
 
 
-def resolve(place: str, *, ignore: tuple[str, ...] = (), hidden: bool = False) -> list[Source]:
+def resolve(
+    place: str,
+    *,
+    ignore: tuple[str, ...] = (),
+    hidden: bool = False,
+    transfer: Budget = PATIENT,
+    cache: CacheSettings = DEFAULT_CACHE,
+) -> list[Source]:
     """The sources that a place names, in the order of their names; `ignore` and `hidden` are for folders.
 
     A place is a folder, a tar (also gzipped), a table (Parquet, CSV, TSV, JSONL), or several of these as a glob
-    (`shards/*.tar`) or a range (`shards/{00000..00099}.tar`, `{train,val}.csv`). Raises SourceError with what to
-    try where it names none of these.
+    (`shards/*.tar`) or a range (`shards/{00000..00099}.tar`, `{train,val}.csv`); the same with `s3://`, `gs://` or
+    `az://` before it, for which `transfer` and `cache` are. Raises SourceError with what to try where it names none
+    of these.
     """
+    if is_url(place):
+        return [_remote_source(url, tuple(ignore), hidden, transfer, cache) for url in _urls_of(place, transfer)]
     return [_source(path, tuple(ignore), hidden) for path in files_of(place)]
 
 
@@ -72,6 +89,64 @@ def _source(path: Path, ignore: tuple[str, ...], hidden: bool) -> Source:
     if suffix in IMAGE_EXTENSIONS:
         hint = f"an image itself; name its folder: {shown(str(path.parent))}"
     raise SourceError(f"{shown(str(path))}: nothing that images can be read from: {hint}")
+
+
+def _remote_source(url: str, ignore: tuple[str, ...], hidden: bool, transfer: Budget, cache: CacheSettings) -> Source:
+    """What an address names; no request is made for it."""
+    _, key = split_url(url)
+    name = name_of(url)
+    suffix = os.path.splitext(name)[1].lower()
+    if _TAR.search(name):
+        return RemoteFileSource(url, TarSource, transfer, cache)
+    if suffix in TABLE_EXTENSIONS:
+        return RemoteFileSource(url, TableSource, transfer, cache)
+    if key and (suffix in _HINTS or suffix in IMAGE_EXTENSIONS):
+        hint = _HINTS.get(suffix) or f"an image itself; name its folder: {shown(folder_of(url))}/"
+        raise SourceError(f"{shown(url)}: nothing that images can be read from: {hint}")
+    return RemoteFolderSource(url, ignore, hidden, transfer)
+
+
+def _urls_of(place: str, transfer: Budget) -> list[str]:
+    """The addresses that a place names. Raises SourceError where a glob finds nothing."""
+    root, _ = split_url(place)
+    urls: list[str] = []
+    for pattern in _expanded(place):
+        urls += _found(root, pattern, transfer) if _MAGIC.search(pattern.removeprefix(root)) else [pattern]
+        if len(urls) > MAX_FILES:
+            raise SourceError(f"{shown(place)}: names more than {MAX_FILES:,} files")
+    return list(dict.fromkeys(urls))
+
+
+def _found(root: str, pattern: str, transfer: Budget) -> list[str]:
+    """The objects whose addresses a glob fits, in order."""
+    wanted = pattern.removeprefix(root).removeprefix("/")
+    fits = re.compile(_as_regular_expression(wanted), re.DOTALL)
+    folder = wanted[: _first_magic(wanted)].rpartition("/")[0]
+    found = [facts.key for facts in ObjectStore(root, transfer).listed(folder) if fits.fullmatch(facts.key)]
+    if not found:
+        raise SourceError(f"{shown(pattern)}: not there: no key fits")
+    return [f"{root}/{key}" for key in found]
+
+
+def _first_magic(pattern: str) -> int:
+    found = _MAGIC.search(pattern)
+    return found.start() if found else len(pattern)
+
+
+def _as_regular_expression(pattern: str) -> str:
+    """A glob as it is for files: `*` and `?` stop at a slash, `**/` does not."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern)
+    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    written = []
+    for part in parts:
+        if part in words:
+            written.append(words[part])
+        elif part.startswith("[") and part.endswith("]") and len(part) > 2:
+            inside = part[1:-1].replace("\\", "\\\\")
+            written.append(f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]")
+        else:
+            written.append(re.escape(part))
+    return "".join(written)
 
 
 def _expanded(place: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +18,9 @@ from tintype.core.names import shown, uri_from_path
 from tintype.sources.base import ENTRIES, HasLabels, Item, Notes, Shard, Source
 from tintype.sources.folder import FolderSource
 from tintype.sources.labels import union
+from tintype.sources.places import below, folder_of, name_of, shared_by
+from tintype.sources.remote_file import RemoteFileSource
+from tintype.sources.remote_folder import RemoteFolderSource
 from tintype.sources.tar import TarSource
 
 TARS_ASKED = 16
@@ -47,8 +49,7 @@ class SeveralSources:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         unique = {source.place: source for source in sources}
-        bases = [_base(source) for source in unique.values()]
-        self._shared = os.path.commonpath(bases)
+        self._shared = shared_by(_base(source) for source in unique.values())
         parts = [_part(source, self._shared) for source in unique.values()]
         self._parts = sorted(parts, key=lambda part: part.begins)
         _check_overlaps(self._folders)
@@ -135,7 +136,7 @@ class SeveralSources:
 
     def _asked(self) -> list[_Part]:
         """The parts that the types of the labels are learned from."""
-        tars = [part for part in self._parts if isinstance(part.source, TarSource)]
+        tars = [part for part in self._parts if _is_tar(part.source)]
         chosen = {int(index) for index in np.linspace(0, len(tars) - 1, min(len(tars), TARS_ASKED))}
         left_out = {id(part) for index, part in enumerate(tars) if index not in chosen}
         return [part for part in self._parts if id(part) not in left_out]
@@ -152,15 +153,22 @@ class SeveralSources:
 
 def _base(source: Source) -> str:
     """The folder that the source's own uris are relative to."""
-    return source.place if isinstance(source, FolderSource) else str(Path(source.place).parent)
+    return source.place if _is_folder(source) else folder_of(source.place)
 
 
 def _part(source: Source, shared: str) -> _Part:
-    below = os.path.relpath(_base(source), shared)
-    prefix = "" if below == "." else uri_from_path(os.fsencode(below)) + "/"
-    if isinstance(source, FolderSource):
+    prefix = uri_from_path(os.fsencode(below(_base(source), shared)))
+    if _is_folder(source):
         return _Part(source, prefix, None)
-    return _Part(source, prefix, prefix + uri_from_path(os.fsencode(Path(source.place).name)))
+    return _Part(source, prefix, prefix + uri_from_path(os.fsencode(name_of(source.place))))
+
+
+def _is_folder(source: Source) -> bool:
+    return isinstance(source, FolderSource | RemoteFolderSource)
+
+
+def _is_tar(source: Source) -> bool:
+    return isinstance(source, TarSource) or (isinstance(source, RemoteFileSource) and source.kind is TarSource)
 
 
 def _check_overlaps(folders: list[_Part]) -> None:

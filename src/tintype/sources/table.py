@@ -6,25 +6,19 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from tintype.core.columns import Column
 from tintype.core.errors import ImageError, SourceError
 from tintype.core.names import shown, uri_from_path
 from tintype.sources.base import Entry, Item, Notes, Shard, modified_ns
-from tintype.sources.beneath import (
-    Beneath,
-    is_only_in_cloud,
-    open_file,
-    read_file,
-    reason_of,
-    too_large,
-    unread,
-)
+from tintype.sources.beneath import is_only_in_cloud, reason_of, too_large, unread
+from tintype.sources.beside import Beside, FilesBeside
 from tintype.sources.labels import Fitter
 from tintype.sources.table_rows import Layout, Row, Table, Wanted
 
@@ -46,9 +40,11 @@ class TableSource:
 
     is_ordered = False  # rows are numbers without leading zeros
 
-    def __init__(self, path: Path, labels: tuple[Column, ...] | None = None) -> None:
+    def __init__(self, path: Path, labels: tuple[Column, ...] | None = None, beside: Beside | None = None) -> None:
+        """`beside` are the files that paths lead to, where they are not those of the table's folder."""
         self.path = Path(os.path.abspath(path))
         self._fixed = labels
+        self._other_files = beside
         self._layout: Layout | None = None
         self._notes = Notes()
 
@@ -62,7 +58,7 @@ class TableSource:
 
     def with_labels(self, labels: tuple[Column, ...]) -> TableSource:
         """The same source with columns that were fixed elsewhere."""
-        return TableSource(self.path, labels)
+        return TableSource(self.path, labels, self._other_files)
 
     @property
     def notes(self) -> Notes:
@@ -77,24 +73,24 @@ class TableSource:
             self._notes.problem(
                 self._prefix, f"columns that are not kept as labels: {names}" + ", …" * (len(layout.left_out) > 5)
             )
-        entries: list[Entry] = []
-        with Beneath(self.path.parent) as files:
+        found: list[_Found] = []
+        with self._beside() as files:
             for row in self._table().listed(layout, self._notes):
                 if row.image:
-                    entries.append(_entry(files, container, f"{self._prefix}{row.number}", row))
+                    found.append(_found(row))
                 else:
                     self._notes.skipped["rows without an image"] += 1
                     self._notes.problem(f"{self._prefix}{row.number}", "no image in this row")
-                if len(entries) == ENTRIES_PER_SHARD:
-                    yield Shard.of(entries)
-                    entries = []
-        if entries:
-            yield Shard.of(entries)
+                if len(found) == ENTRIES_PER_SHARD:
+                    yield Shard.of(_entries(files, container, self._prefix, found))
+                    found = []
+            if found:
+                yield Shard.of(_entries(files, container, self._prefix, found))
 
     def read(self, shard: Shard, max_bytes: int) -> Iterator[Item]:
         reader = _Reader(self._table(), self._laid_out(), self._facts(), max_bytes)
         entries = list(shard)
-        with Beneath(self.path.parent) as files:
+        with self._beside() as files:
             if all(_number(one.uri) < _number(next_one.uri) for one, next_one in pairwise(entries)):
                 yield from reader.items(files, entries)
                 return
@@ -112,8 +108,11 @@ class TableSource:
             raise ImageError("unreadable", "no such row, or no image in it")
         if isinstance(row.image, bytes):
             return io.BytesIO(row.image)
-        with Beneath(self.path.parent) as files:
-            return os.fdopen(open_file(files, _path(row.image)), "rb")
+        with self._beside() as files:
+            return files.open(_path(row.image))
+
+    def _beside(self) -> Beside:
+        return self._other_files or FilesBeside(self.path.parent)
 
     @property
     def _prefix(self) -> str:
@@ -155,24 +154,28 @@ class _Reader:
         self._table, self._layout, self._container, self._max_bytes = table, layout, container, max_bytes
         self._fit = Fitter(layout.labels)
 
-    def items(self, files: Beneath, entries: list[Entry]) -> Iterator[Item]:
+    def items(self, files: Beside, entries: list[Entry]) -> Iterator[Item]:
         """An item for each entry; their rows ascend."""
+        return files.in_order(self._calls(files, entries))
+
+    def _calls(self, files: Beside, entries: list[Entry]) -> Iterator[tuple[int, Callable[[], Item]]]:
         wanted = [Wanted(_number(entry.uri), entry.offset) for entry in entries]
         rows = iter(self._table.wanted(self._layout, wanted))
         row = next(rows, None)
         for entry, (number, _) in zip(entries, wanted, strict=True):
             if row is None or row.number != number:
-                yield unread(entry, ImageError("unreadable", "its row is damaged, or the table has changed"))
+                error = ImageError("unreadable", "its row is damaged, or the table has changed")
+                yield 0, partial(unread, entry, error)
                 continue
-            yield self._item(files, entry, row)
+            yield min(entry.size_bytes, self._max_bytes), partial(self._item, files, entry, row)
             row = next(rows, None)
 
-    def _item(self, files: Beneath, entry: Entry, row: Row) -> Item:
+    def _item(self, files: Beside, entry: Entry, row: Row) -> Item:
         labels = self._fit(row.values)
         if isinstance(row.image, bytes):
             return self._of_bytes(entry, row.image, labels)
         try:
-            item = read_file(files, _path(row.image or ""), entry, self._max_bytes)
+            item = files.read(_path(row.image or ""), entry, self._max_bytes)
         except ImageError as error:
             item = unread(entry, error)
         mtime_ns = max(item.mtime_ns, modified_ns(self._container))
@@ -186,17 +189,41 @@ class _Reader:
         return Item(entry.uri, data, *stamp, labels=labels)
 
 
-def _entry(files: Beneath, container: os.stat_result, uri: str, row: Row) -> Entry:
-    """An image as it is listed. A path that leads nowhere has the table's stamp; reading it will say why."""
-    stamp = (modified_ns(container), container.st_ino, container.st_dev)
-    if isinstance(row.image, bytes):
-        return Entry(uri, len(row.image), *stamp, row.offset)
+class _Found(NamedTuple):
+    """An image of a listing: its bytes' number, or its path."""
+
+    number: int
+    offset: int | None
+    image: int | str
+
+
+def _found(row: Row) -> _Found:
+    image = row.image or ""
+    return _Found(row.number, row.offset, len(image) if isinstance(image, bytes) else image)
+
+
+def _entries(files: Beside, container: os.stat_result, prefix: str, found: list[_Found]) -> list[Entry]:
+    """Images as they are listed. A path that leads nowhere has the table's stamp; reading it will say why."""
+    paths = {one.image: _path_or_none(one.image) for one in found if isinstance(one.image, str)}
+    known = [path for path in dict.fromkeys(paths.values()) if path is not None]
+    stamps = dict(zip(known, files.stamps(known), strict=True))
+    table = (modified_ns(container), container.st_ino, container.st_dev)
+    entries = []
+    for number, offset, image in found:
+        stamp = (0, *table)
+        if isinstance(image, int):
+            stamp = (image, *table)
+        elif (path := paths[image]) is not None and (there := stamps[path]) is not None:
+            stamp = (there.size_bytes, max(there.mtime_ns, table[0]), there.inode, there.device)
+        entries.append(Entry(f"{prefix}{number}", *stamp, offset))
+    return entries
+
+
+def _path_or_none(image: str) -> bytes | None:
     try:
-        facts = files.facts(_path(row.image or ""))
-    except (OSError, ImageError):
-        return Entry(uri, 0, *stamp, row.offset)
-    mtime_ns = max(modified_ns(facts), modified_ns(container))
-    return Entry(uri, facts.st_size, mtime_ns, facts.st_ino, facts.st_dev, row.offset)
+        return _path(image)
+    except ImageError:
+        return None
 
 
 def _path(text: str) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tintype.core.errors import CollectionDamaged, CollectionNotFound, CollectionTooNew
+from tintype.core.object_facts import is_url
 from tintype.core.platform import write_atomically
 
 FORMAT = 1
@@ -145,7 +146,14 @@ def read_record(layout: Layout) -> Record:
 
 def sources_of(layout: Layout, record: Record) -> tuple[str, ...]:
     """The sources as absolute paths."""
-    return tuple(os.path.normpath(layout.place / source) for source in record.sources)
+    return tuple(
+        normal_place(source if is_url(source) else os.path.join(layout.place, source)) for source in record.sources
+    )
+
+
+def normal_place(place: str) -> str:
+    """A source's place in the one form that it is compared in."""
+    return place.rstrip("/") if is_url(place) else os.path.normpath(place)
 
 
 def default_place(source: Path) -> Path:

@@ -32,7 +32,9 @@ class Done:
 class Ledger(Protocol):
     """Shards go pending → leased → done → committed, or back to pending, and after too many failures abandoned.
 
-    Every method is atomic and safe to call from several processes.
+    Every method is atomic and safe to call from several processes, but for `add` and `retry`, whose shards may be
+    worked on one after the other before the call returns. Payloads and results are kept and handed back as they are;
+    where many images make megabytes, a payload had better name what lies elsewhere.
     """
 
     @property
@@ -44,7 +46,9 @@ class Ledger(Protocol):
         """Drop all shards and start a run; returns its new name."""
         ...
 
-    def add(self, kind: str, payloads: Iterable[bytes]) -> None: ...
+    def add(self, kind: str, payloads: Iterable[bytes]) -> None:
+        """More shards, numbered on from the last one, the first being 1. Payloads are taken as they come."""
+        ...
 
     def lease(self, owner: str, seconds: float) -> Lease | None:
         """The next pending shard, or one whose lease has run out; None where there is none now."""
@@ -70,12 +74,18 @@ class Ledger(Protocol):
         """The first shards of a kind that wait for their commit, in order of their number."""
         ...
 
-    def mark_committed(self, shards: Iterable[int]) -> None: ...
+    def mark_committed(self, shards: Iterable[int]) -> None:
+        """These shards, which were done, are in the table now; their payloads and results may be forgotten."""
+        ...
 
     def counts(self) -> Mapping[str, int]:
         """Number of shards by state."""
         ...
 
     def abandoned(self) -> list[tuple[int, bytes, str]]:
-        """(shard, payload, reason) of each shard that was given up."""
+        """(shard, payload, reason) of each shard that was given up, in order of their number."""
+        ...
+
+    def retry(self) -> int:
+        """Make each shard that was given up pending again, as if it had never failed; returns how many."""
         ...

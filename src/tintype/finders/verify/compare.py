@@ -12,7 +12,7 @@ from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import Change, changed
 
-VERSION = 7
+VERSION = 8
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -36,7 +36,7 @@ VERDICT = np.dtype(
 
 _LEAST_SHOWN = 0.4  # share of the one that the other shows
 _CONTAINED = 0.8  # the same of what is not plain: two that share half are made of one and of other things
-_SAME_WHOLE = 0.97  # likeness
+_SAME_WHOLE, _SAME_DETAIL = 0.97, 0.998  # likeness
 _LEAST_BLOCKS = 12
 _MANY_BLOCKS, _RICH = 20, 0.12  # number of textured blocks, and their share of all that are covered
 _IN_PLACE, _EXACTLY = 0.04, 0.012  # of a side
@@ -114,6 +114,8 @@ def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
         found = in_place(a, b, guess) if likeness >= _SAME_WHOLE else None
         if found is None:
             found = agreement(a, b, guess)
+        if found is not None and likeness >= _SAME_DETAIL:
+            return found, None  # blurred pictures have few blocks with texture, and these are noise
         if found is not None and found.coarse.share >= _SURE and (sure := _accepted(found, None)):
             return sure, None
         tried.append(found)

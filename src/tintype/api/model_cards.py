@@ -11,12 +11,12 @@ from tintype.models.adding.wishes import Wishes
 from tintype.models.card import Card
 
 
-def models() -> Iterator[Card]:
+def cards() -> Iterator[Card]:
     """All cards: those that come with Tintype, then the user's by name. Raises ModelError for one that is not valid."""
     return registry.cards()
 
 
-def model(name: str) -> Card:
+def card(name: str) -> Card:
     """The card of that name, or the one in a card's file or folder. Raises ModelError."""
     return registry.card(name)
 

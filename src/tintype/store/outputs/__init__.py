@@ -1,0 +1,1 @@
+"""Vectors that stand alone: files a shard, in the formats that other programs read."""

@@ -1,0 +1,1 @@
+"""Where outputs lie: a folder, or an object store."""
