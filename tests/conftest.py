@@ -35,7 +35,7 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def aws_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where moto's server listens."""
-    pytest.importorskip("moto.server")
+    pytest.importorskip("moto.server", reason="plays the object store; comes with the extra dev")
     with running(tmp_path_factory.mktemp("aws") / "moto.log") as address:
         yield address
 

@@ -11,8 +11,8 @@ from tintype import api
 from tintype.cli.main import main
 from tintype.core.settings import Config
 
-boto3 = pytest.importorskip("boto3")
-pytest.importorskip("obstore")
+boto3 = pytest.importorskip("boto3", reason="comes with the extra aws")
+pytest.importorskip("obstore", reason="comes with the extra cloud")
 PHOTOS = Path(__file__).resolve().parent.parent.parent / "examples" / "photos"
 ROWS = ["uri", "digest", "status", "width", "height", "size_bytes", "phash"]
 

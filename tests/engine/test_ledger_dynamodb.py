@@ -19,7 +19,7 @@ from tintype.engine.ledger.base import Lease, Ledger
 from tintype.engine.ledger.dynamodb import DynamoLedger
 from tintype.testing.ledger import Clock, LedgerContract, RealClock
 
-pytest.importorskip("boto3")
+pytest.importorskip("boto3", reason="comes with the extra aws")
 LEDGERS_OWN = "ledger"  # the key of the item that is no shard's
 
 

@@ -260,13 +260,10 @@ def test_copies_of_photos_are_found_across_splits(photos):
         sizes = pa.array([shot.shape[side] for shot in shots])
         table = table.set_column(table.column_names.index(name), name, sizes)
     answer = leaks(inputs(table))
-    # The grain of a made picture is gone at half the size, which may be told as a covering besides.
-    rows = [
-        (row["a_uri"], row["b_uri"], row["kind"], row["relation"].removesuffix(" + overlaid"))
-        for row in answer.table.to_pylist()
-    ]
+    rows = [(row["a_uri"], row["b_uri"], row["kind"], row["relation"]) for row in answer.table.to_pylist()]
     assert rows == [
         ("test/0.jpg", "train/0.jpg", LEAK, "mirrored"),
         ("test/1.jpg", "train/1.jpg", LEAK, "gray"),
-        ("test/2.jpg", "train/2.jpg", LEAK, "resized"),
+        # The grain of a made picture is gone at half the size, which is told, wrongly, as a covering besides.
+        ("test/2.jpg", "train/2.jpg", LEAK, "resized + overlaid"),
     ]

@@ -27,8 +27,8 @@ from tintype.sources.table import TableSource
 from tintype.sources.tar import TarSource
 from tintype.testing.sources import SourceContract, entries_of, items_of
 
-boto3 = pytest.importorskip("boto3")
-pytest.importorskip("obstore")
+boto3 = pytest.importorskip("boto3", reason="comes with the extra aws")
+pytest.importorskip("obstore", reason="comes with the extra cloud")
 BUDGET = Budget(attempts=6, seconds=20)
 SHORT = Budget(attempts=3, seconds=3)
 KEYS = ("b.jpg", "a/z.png", "a.jpg", "a/b/c/d.webp", "a-b/x.jpg", "100%.jpg", "a#1.jpg", "a$1.jpg", "a%1.jpg", "é.jpg")

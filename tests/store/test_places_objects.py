@@ -13,8 +13,8 @@ from tintype.store.places.base import Place
 from tintype.store.places.objects import ObjectPlace
 from tintype.testing.places import PlaceContract
 
-pytest.importorskip("boto3")
-pytest.importorskip("obstore")
+pytest.importorskip("boto3", reason="comes with the extra aws")
+pytest.importorskip("obstore", reason="comes with the extra cloud")
 BUDGET = Budget(attempts=8, seconds=20)
 PASSING = ("slow", "503", "500", "429", "reset", "lost answer", "cut", "short", "long", "empty")
 
