@@ -1,11 +1,12 @@
 """Copies of photos and series of one scene, mixed with photos: what is found, what is taken for a copy wrongly.
 
-Copies are made by `benchmarks/edits.py`: ten named kinds, ten more that bounds were chosen by ("tuned"), five that were
-looked at late ("seen"); and by `held_out_edits.py`: five that no choice has looked at. Two series of one scene are
-among the photos. A pair is true where both come of one photo; recall counts pairs of an original and its copy, found
-where both stand in one pair or one group. A relation is right where it has the words that tell what was done, and none
-that tell something else. Precision, recall and relations are of all seeds together. `python -m benchmarks.copies
---help` says how to run it on photos of your own, and how to ask how many true pairs an ONNX descriptor brings up.
+Copies are made by `benchmarks/edits.py`: ten named kinds, ten more that bounds were chosen by ("tuned"); by
+`seen_edits.py`: ten that were looked at late; and by `held_out_edits.py`: five that no choice has looked at. Two series
+of one scene are among the photos. A pair is true where both come of one photo; recall counts pairs of an original and
+its copy, found where both stand in one pair or one group. A relation is right where it has the words that tell what was
+done, and none that tell something else. Precision, recall and relations are of all seeds together. `python -m
+benchmarks.copies --help` says how to run it on photos of your own, and how to ask how many true pairs an ONNX model
+brings up.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ from benchmarks.copy_truth import (
     read_truth,
 )
 from benchmarks.descriptors import Descriptor
-from benchmarks.edits import NAMED, SEEN, TUNED, Edit
+from benchmarks.edits import NAMED, TUNED, Edit
 from benchmarks.figures import Figure, table
 from benchmarks.held_out_edits import HELD_OUT
 from benchmarks.measure import Cost, run, use_two_cores
 from benchmarks.options import Options, chosen_options, parser
 from benchmarks.peers import Peer, chosen, install, version
 from benchmarks.scan import own_state, scan_command
+from benchmarks.seen_edits import SEEN
 
 SETS: dict[str, tuple[Edit, ...]] = {"named": NAMED, "tuned": TUNED, "seen": SEEN, "held out": HELD_OUT}
 BOUNDS = {

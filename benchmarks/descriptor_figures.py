@@ -17,12 +17,13 @@ import numpy as np
 
 from benchmarks.copy_truth import DATA, read_photos
 from benchmarks.descriptors import BUILT_IN, Descriptor, Floats
-from benchmarks.edits import EDITS, NAMED, SEEN, TUNED, Pixels, copy_of, crop, pixels_of
+from benchmarks.edits import NAMED, TUNED, Pixels, copy_of, crop, pixels_of
 from benchmarks.measure import use_two_cores
+from benchmarks.seen_edits import SEEN
 
 NEIGHBORS = 8
 SEED = 5
-SETS = {"ten named kinds": NAMED, "ten tuned": TUNED, "five more": SEEN}
+SETS = {"ten named kinds": NAMED, "ten tuned": TUNED, "ten more": SEEN}
 HARD = "deep crops"
 _AROUND = slice(7, 10)
 _PASSING = 0.99
@@ -44,8 +45,8 @@ def figures(descriptor: Descriptor) -> dict[str, object]:
     kinds, copies = list[str](), list[Pixels]()
     for number, photo in enumerate(photos):
         partner = others[number % len(others)].data
-        for name, edit in EDITS.items():
-            kinds.append(name)
+        for edit in (*NAMED, *TUNED, *SEEN):
+            kinds.append(edit.name)
             copies.append(pixels_of(copy_of(edit, photo.data, Path(photo.name).suffix, chance, partner).data))
         for mirrored in (False, True):
             part = crop(0.35, 0.6)(pixels_of(photo.data), chance)

@@ -9,11 +9,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from benchmarks.edits import Pixels
 from benchmarks.measure import ROOT
+from tintype.models.backends.onnx_runtime import onnxruntime
 
 BUILT_IN = ROOT / "src" / "tintype" / "models" / "cards" / "descriptor.onnx"
 BATCH_IMAGES = 64

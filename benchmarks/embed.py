@@ -31,7 +31,7 @@ import torch
 library = torch.library.Library("torchvision", "DEF")
 for name in ("nms", "qnms"):
     library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-import onnxruntime
+from tintype.models.backends.onnx_runtime import onnxruntime
 from torchvision import transforms
 importlib.import_module("clip_retrieval")
 parts = (sys.modules[f"clip_retrieval.clip_inference.{name}"] for name in ("reader", "runner", "writer"))

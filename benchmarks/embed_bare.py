@@ -13,11 +13,11 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import simplejpeg
 from numpy.typing import NDArray
 
 from tintype.codec.scale import power_of_two_below
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.models.card_file import read_card
 from tintype.models.preparing import network_input, prepared
 

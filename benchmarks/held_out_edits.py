@@ -1,6 +1,6 @@
-"""Five kinds of copies that no training and no choice of a threshold has looked at: what apps do to photos.
+"""Five kinds of copies that no training and no choice of a threshold has looked at: what people make of photos.
 
-Written after the descriptor and the verifier were finished; `edits.py` has the other twenty-five.
+Written before they were first run; `edits.py` and `seen_edits.py` have the other thirty.
 """
 
 from __future__ import annotations
@@ -9,94 +9,104 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from benchmarks.edits import Chance, Edit, Pixels, clipped, font, jpeg, one_of, resized
+from benchmarks.edits import INK, LOREM, Chance, Edit, Pixels, font, jpeg, one_of, resized
 
-SUBTITLES = ("I told you he would come back.", "- Where is it? - Down by the river.", "[music plays softly]")
-EMOJI = ((250, 205, 60), (235, 64, 52), (80, 170, 90), (66, 120, 220), (245, 130, 190))
-
-
-def story(rgb: Pixels, chance: Chance) -> Pixels:
-    """An upright page of 9 to 16 as stories have it: the photo across the middle, a blurred enlargement behind."""
-    wide = max(rgb.shape[:2])
-    high = round(wide * 16 / 9)
-    scale = max(wide / rgb.shape[1], high / rgb.shape[0])
-    large = resized(rgb, (round(rgb.shape[1] * scale) + 1, round(rgb.shape[0] * scale) + 1), cv2.INTER_LINEAR)
-    top, left = (large.shape[0] - high) // 2, (large.shape[1] - wide) // 2
-    page = cv2.GaussianBlur(large[top : top + high, left : left + wide], (0, 0), wide * 0.04) // 2 + 40
-    share = chance.uniform(0.8, 0.96)
-    fit = min(wide * share / rgb.shape[1], high * share / rgb.shape[0])
-    photo = resized(rgb, (round(rgb.shape[1] * fit), round(rgb.shape[0] * fit)))
-    down = (high - photo.shape[0]) // 2 + round(chance.uniform(-0.05, 0.05) * high * (photo.shape[0] < 0.85 * high))
-    across = (wide - photo.shape[1]) // 2
-    page[down : down + photo.shape[0], across : across + photo.shape[1]] = photo
-    return np.asarray(page, np.uint8)
+SLIDE_COLORS = ((255, 255, 255), (244, 240, 232), (28, 36, 52))
 
 
-def stickers(rgb: Pixels, chance: Chance) -> Pixels:
-    """Two to four round faces pasted on, each 12 to 22 % of the shorter side wide."""
-    canvas = Image.fromarray(rgb)
-    draw = ImageDraw.Draw(canvas)
-    for _ in range(int(chance.integers(2, 5))):
-        size = chance.uniform(0.12, 0.22) * min(canvas.size)
-        left, top = (chance.uniform(0, side - size) for side in canvas.size)
-        color = EMOJI[int(chance.integers(len(EMOJI)))]
-        draw.ellipse(
-            (left, top, left + size, top + size), fill=color, outline=(60, 40, 20), width=max(1, int(size / 20))
-        )
-        for eye in (0.3, 0.62):
-            draw.ellipse(
-                (left + eye * size, top + 0.3 * size, left + (eye + 0.1) * size, top + 0.45 * size), fill=(50, 30, 20)
-            )
-        draw.arc(
-            (left + 0.25 * size, top + 0.4 * size, left + 0.75 * size, top + 0.8 * size), 20, 160, fill=(50, 30, 20)
-        )
+def slide(rgb: Pixels, chance: Chance) -> Pixels:
+    """A page of 16 to 9 with a title and lines of text; the photo beside the text, as large as half the page allows."""
+    wide = round(max(rgb.shape[:2]) * chance.uniform(1.6, 2.0))
+    high = round(wide * 9 / 16)
+    ground = SLIDE_COLORS[int(chance.integers(len(SLIDE_COLORS)))]
+    ink = INK if sum(ground) > 384 else (235, 235, 235)
+    page = Image.new("RGB", (wide, high), ground)
+    draw = ImageDraw.Draw(page)
+    draw.text((wide * 0.05, high * 0.06), LOREM[: int(chance.integers(18, 27))], fill=ink, font=font(high * 0.09))
+    room_wide, room_high = wide * chance.uniform(0.48, 0.58), high * 0.72
+    scale = min(room_wide / rgb.shape[1], room_high / rgb.shape[0])
+    photo = resized(rgb, (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)))
+    right = chance.random() < 0.5
+    left = round(wide * 0.95) - photo.shape[1] if right else round(wide * 0.05)
+    page.paste(Image.fromarray(photo), (left, round(high * 0.22 + (room_high - photo.shape[0]) / 2)))
+    start = wide * 0.05 if right else left + photo.shape[1] + wide * 0.04
+    for line in range(int(chance.integers(3, 7))):
+        top = high * (0.28 + 0.1 * line)
+        draw.text((start, top), "- " + LOREM[line * 9 : line * 9 + 16], fill=ink, font=font(high * 0.045))
+    return np.asarray(page)
+
+
+def portrait_mode(rgb: Pixels, chance: Chance) -> Pixels:
+    """The background blurred as telephones do: sharp in an ellipse of about half the picture, softer outside it."""
+    high, wide = rgb.shape[:2]
+    middle = chance.uniform(0.4, 0.6, 2)
+    reach = chance.uniform(0.33, 0.45, 2)
+    down, across = np.mgrid[0 : 1 : high * 1j, 0 : 1 : wide * 1j].astype(np.float32)
+    away = np.hypot((down - middle[0]) / reach[0], (across - middle[1]) / reach[1])
+    weight = np.clip((1.15 - away) / 0.3, 0, 1).astype(np.float32)[..., None]
+    soft = cv2.GaussianBlur(rgb, (0, 0), max(high, wide) * chance.uniform(0.012, 0.02))
+    return np.asarray(rgb * weight + soft * (1 - weight) + 0.5, np.uint8)
+
+
+def censored(rgb: Pixels, chance: Chance) -> Pixels:
+    """One to three rectangles made unreadable by large squares of one color or by a black bar, a quarter of it at
+    most."""
+    out = rgb.copy()
+    high, wide = rgb.shape[:2]
+    for _ in range(int(chance.integers(1, 4))):
+        tall, broad = (min(side, max(8, round(side * chance.uniform(0.15, 0.3)))) for side in (high, wide))
+        top, left = chance.integers(0, high - tall + 1), chance.integers(0, wide - broad + 1)
+        part = out[top : top + tall, left : left + broad]
+        if chance.random() < 0.3:
+            part[:] = 0
+        else:
+            cells = max(2, round(max(tall, broad) / max(high, wide) * 25))
+            coarse = resized(part, (cells, cells))
+            part[:] = resized(coarse, (broad, tall), cv2.INTER_NEAREST)
+    return out
+
+
+def video_still(rgb: Pixels, chance: Chance) -> Pixels:
+    """Cut to 16 to 9 as the preview of a video: a button to play it, a bar of progress, how long it takes."""
+    high, wide = rgb.shape[:2]
+    keep = min(high, round(wide * 9 / 16)), min(wide, round(high * 16 / 9))
+    top, left = (high - keep[0]) // 2, (wide - keep[1]) // 2
+    canvas = Image.fromarray(rgb[top : top + keep[0], left : left + keep[1]])
+    draw = ImageDraw.Draw(canvas, "RGBA")
+    size = min(canvas.size) * 0.2
+    x, y = canvas.width / 2, canvas.height / 2
+    draw.rounded_rectangle((x - 0.7 * size, y - size / 2, x + 0.7 * size, y + size / 2), size / 5, fill=(0, 0, 0, 170))
+    draw.polygon([(x - 0.2 * size, y - 0.27 * size), (x - 0.2 * size, y + 0.27 * size), (x + 0.3 * size, y)], "white")
+    bar = max(3, canvas.height // 60)
+    draw.rectangle((0, canvas.height - bar, canvas.width, canvas.height), fill=(150, 150, 150, 200))
+    seen = canvas.width * chance.uniform(0.1, 0.9)
+    draw.rectangle((0, canvas.height - bar, seen, canvas.height), fill=(230, 20, 20, 255))
+    words, letters = f"{int(chance.integers(1, 59))}:{int(chance.integers(10, 59))}", font(canvas.height / 14)
+    room = draw.textlength(words, font=letters)
+    corner = canvas.width - room * 1.4, canvas.height - bar - canvas.height / 9
+    draw.rectangle((*corner, corner[0] + room * 1.2, corner[1] + canvas.height / 11), fill=(0, 0, 0, 200))
+    draw.text((corner[0] + room * 0.1, corner[1]), words, fill="white", font=letters)
     return np.asarray(canvas)
 
 
-def tone_mapped(rgb: Pixels, chance: Chance) -> Pixels:
-    """The look of HDR apps: local contrast pulled up tile by tile, colors stronger."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    tiles = int(chance.integers(3, 9))
-    lab[..., 0] = cv2.createCLAHE(clipLimit=float(chance.uniform(2, 4)), tileGridSize=(tiles, tiles)).apply(lab[..., 0])
-    strong = (lab[..., 1:].astype(np.float32) - 128) * np.float32(chance.uniform(1.1, 1.4)) + 128
-    lab[..., 1:] = clipped(strong)
-    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
-
-
-def newsprint(rgb: Pixels, chance: Chance) -> Pixels:
-    """A scanned halftone: gray in dots of 3 to 4 px at 45 degrees, then softened as a scanner does."""
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    down, across = np.mgrid[0 : gray.shape[0], 0 : gray.shape[1]].astype(np.float32)
-    pitch = chance.uniform(3.0, 4.2)
-    screen = np.cos((down + across) * (2 * np.pi / pitch / np.sqrt(2))) + np.cos(
-        (down - across) * (2 * np.pi / pitch / np.sqrt(2))
-    )
-    dots = np.where(gray > 127.5 + screen * 60, 235.0, 35.0).astype(np.float32)
-    soft = cv2.GaussianBlur(dots, (0, 0), pitch * 0.35)
-    paper = np.array([1.0, 0.98, 0.92], np.float32)
-    return clipped(soft[..., None] * paper)
-
-
-def film_frame(rgb: Pixels, chance: Chance) -> Pixels:
-    """Cut to 2.39 to 1 between black bars, with a subtitle, as a frame of a film."""
-    high, wide = rgb.shape[:2]
-    seen = min(high, round(wide / 2.39))
-    top = round((high - seen) * chance.uniform(0.3, 0.7))
-    frame = np.zeros((max(round(wide * 9 / 16), seen), wide, 3), np.uint8)
-    start = (frame.shape[0] - seen) // 2
-    frame[start : start + seen] = rgb[top : top + seen]
-    canvas = Image.fromarray(frame)
-    draw = ImageDraw.Draw(canvas)
-    size, words = frame.shape[0] / 16, SUBTITLES[int(chance.integers(len(SUBTITLES)))]
-    left = (wide - draw.textlength(words, font=font(size))) / 2
-    draw.text((left, frame.shape[0] - start - size * 1.4), words, fill=(245, 235, 150), font=font(size), stroke_width=1)
+def round_portrait(rgb: Pixels, chance: Chance) -> Pixels:
+    """The picture of a profile: the largest square of it, all but a circle white, half of them with a colored ring."""
+    side = min(rgb.shape[:2])
+    top, left = ((length - side) // 2 for length in rgb.shape[:2])
+    square = rgb[top : top + side, left : left + side]
+    disk = Image.new("L", (side, side), 0)
+    ImageDraw.Draw(disk).ellipse((0, 0, side - 1, side - 1), fill=255)
+    canvas = Image.composite(Image.fromarray(square), Image.new("RGB", (side, side), "white"), disk)
+    if chance.random() < 0.5:
+        color = tuple(int(level) for level in chance.integers(40, 230, 3))
+        ImageDraw.Draw(canvas).ellipse((0, 0, side - 1, side - 1), outline=color, width=max(3, side // 30))
     return np.asarray(canvas)
 
 
 HELD_OUT = (
-    Edit("story", story, one_of("overlaid", "cropped", also=("resized",)), jpeg(80)),
-    Edit("stickers", stickers, one_of("overlaid"), jpeg(80)),
-    Edit("tone_mapped", tone_mapped, one_of("recolored", also=("overlaid",)), jpeg(85)),
-    Edit("newsprint", newsprint, one_of("gray", "recolored", also=("overlaid",)), jpeg(80)),
-    Edit("film_frame", film_frame, one_of("cropped", also=("overlaid", "resized")), jpeg(75)),
+    Edit("slide", slide, one_of("overlaid", "cropped", also=("resized",)), jpeg(85)),
+    Edit("portrait_mode", portrait_mode, one_of("re-encoded", "overlaid", also=("recolored",)), jpeg(85)),
+    Edit("censored", censored, one_of("overlaid", also=("recolored",)), jpeg(85)),
+    Edit("video_still", video_still, one_of("cropped", "overlaid"), jpeg(75)),
+    Edit("round_portrait", round_portrait, one_of("cropped", "overlaid"), jpeg(85)),
 )

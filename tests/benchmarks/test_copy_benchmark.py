@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from benchmarks.copy_truth import SAME_SCENE, Tally, Truth, add_series, make, pair_of, read_photos, read_truth
-from benchmarks.edits import EDITS, NAMED, SEEN, TUNED, Relation, copy_of, encoded, one_of, pixels_of
+from benchmarks.edits import NAMED, TUNED, Relation, copy_of, encoded, one_of, pixels_of
 from benchmarks.held_out_edits import HELD_OUT
+from benchmarks.seen_edits import SEEN
 
 
 @pytest.fixture
@@ -17,11 +18,11 @@ def photo(photos):
     return photos[3].data
 
 
-def test_there_are_ten_named_kinds_ten_tuned_and_five_held_out():
-    assert [len(NAMED), len(TUNED), len(SEEN), len(HELD_OUT), len(EDITS)] == [10, 10, 5, 5, 25]
+ALL = {edit.name: edit for edit in (*NAMED, *TUNED, *SEEN, *HELD_OUT)}
 
 
-ALL = EDITS | {edit.name: edit for edit in HELD_OUT}
+def test_there_are_ten_named_kinds_ten_tuned_ten_seen_and_five_held_out():
+    assert [len(NAMED), len(TUNED), len(SEEN), len(HELD_OUT), len(ALL)] == [10, 10, 10, 5, 35]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -60,8 +61,8 @@ def test_a_relation_needs_its_main_words_and_no_wrong_ones(found, right):
 
 
 def test_a_gray_photo_cannot_be_told_to_have_lost_its_color(photo):
-    gray = EDITS["gray_png"].save(pixels_of(photo), np.random.default_rng(0))[0]
-    assert copy_of(EDITS["gray_png"], gray, ".png", np.random.default_rng(0)).relation.fits("same pixels")
+    gray = ALL["gray_png"].save(pixels_of(photo), np.random.default_rng(0))[0]
+    assert copy_of(ALL["gray_png"], gray, ".png", np.random.default_rng(0)).relation.fits("same pixels")
 
 
 def test_a_folder_has_as_many_copies_of_every_kind(tmp_path, photos):
@@ -69,7 +70,8 @@ def test_a_folder_has_as_many_copies_of_every_kind(tmp_path, photos):
     kinds = [kind for kind, _ in truth.wanted.values()]
     assert {kinds.count(edit.name) for edit in (*NAMED, *SEEN, *HELD_OUT)} == {2}
     files = {path.name for path in tmp_path.iterdir()}
-    assert len(files) == len(photos) - 2 + 40  # two were kept out, to stand beside others in collages
+    copies = 2 * len((*NAMED, *SEEN, *HELD_OUT))
+    assert len(files) == len(photos) - 2 + copies  # two were kept out, to stand beside others in collages
     assert {name for pair in truth.wanted for name in pair} <= files
     assert not (truth.also | truth.sharing) & truth.wanted.keys()
 

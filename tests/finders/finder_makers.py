@@ -94,8 +94,8 @@ def described(table: pa.Table, vectors: np.ndarray, regions: np.ndarray | None =
     if regions is None:
         return table
     parts = np.round(regions / np.linalg.norm(regions, axis=-1, keepdims=True) * 127).astype(np.int8)
-    size = regions.shape[1] * regions.shape[2]
-    return table.append_column("descriptor_regions", pa.FixedSizeListArray.from_arrays(parts.ravel(), size))
+    each = pa.FixedSizeListArray.from_arrays(parts.ravel(), regions.shape[2])
+    return table.append_column("descriptor_regions", pa.FixedSizeListArray.from_arrays(each, regions.shape[1]))
 
 
 class Kept:

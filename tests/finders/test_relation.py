@@ -155,7 +155,7 @@ def test_cells_and_pictures_are_expected_alike():
 def test_equal_pictures_of_any_shape_have_no_covering(height, width, level):
     plain = np.full((height, width, 3), level, np.float32)
     mask = np.ones((height, width), np.float32)
-    assert not covered(plain, plain, mask, 0.0).any()
+    assert not covered(plain, plain, mask, 0.0, was_scaled=False).any()
 
 
 @pytest.mark.parametrize(("side", "kind"), [(0.99, "resized"), (0.93, "cropped")])

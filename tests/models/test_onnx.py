@@ -1,6 +1,9 @@
 """ONNX Runtime runs cards, each row by itself."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +59,16 @@ def test_a_card_of_other_outputs_is_refused() -> None:
     card: Card = dataclasses.replace(built_in("descriptor"), outputs=(Output("depth", (1,)),))
     with pytest.raises(ModelError, match="inputs or outputs"):
         OnnxBackend().load(card)
+
+
+def test_the_runtime_neither_writes_a_device_number_nor_sends_anything(tmp_path: Path) -> None:
+    """Left to itself it makes both files on first use, and asks for the address of its makers' server.
+
+    It holds back where it sees a build server or a test, so those signs are taken away.
+    """
+    script = "from tintype.models.card_file import built_in; from tintype.models.running import runner; "
+    script += "runner(built_in('descriptor'))"
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
+    env = kept | {f"XDG_{kind}_HOME": str(tmp_path) for kind in ("CONFIG", "STATE", "DATA", "CACHE")}
+    subprocess.run([sys.executable, "-c", script], env=env | {"HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from tintype.core.columns import Column
 from tintype.models.card_file import built_in
@@ -25,9 +24,10 @@ COLUMNS = (
     ),
     Column(
         "descriptor_regions",
-        pa.list_(pa.int8(), int(np.prod(_REGIONS.shape))),
+        pa.list_(pa.list_(pa.int8(), _REGIONS.shape[1]), _REGIONS.shape[0]),
         None,
-        f"the same of {_REGIONS.shape[0]} parts of the picture, one after the other; unit length is 127",
+        f"the first {_REGIONS.shape[1]} numbers of the same of {_REGIONS.shape[0]} parts of the picture; "
+        "unit length is 127",
     ),
 )
 
@@ -44,14 +44,13 @@ def compute(batch: Batch, settings: Settings) -> dict[str, pa.Array]:
     whole, regions = model_outputs(batch, (_WHOLE, _REGIONS))
     quantized = np.rint(regions * _INT8_ONE).astype(np.int8)
     return {
-        "descriptor": _lists(whole.astype(np.float16), COLUMNS[0].type),
-        "descriptor_regions": _lists(quantized.reshape(len(batch), COLUMNS[1].type.list_size), COLUMNS[1].type),
+        "descriptor": _lists(pa.array(whole.astype(np.float16).ravel()), COLUMNS[0].type),
+        "descriptor_regions": _lists(_lists(pa.array(quantized.ravel()), COLUMNS[1].type.value_type), COLUMNS[1].type),
     }
 
 
-def _lists(values: NDArray[np.generic], kind: pa.DataType) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind.value_type)
-    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+def _lists(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(values, type=kind)
 
 
-STAGE = Stage("descriptor", 1, COLUMNS, Model(CARD), Settings, compute)
+STAGE = Stage("descriptor", 2, COLUMNS, Model(CARD), Settings, compute)

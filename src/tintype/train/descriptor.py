@@ -28,7 +28,7 @@ from tintype.train.projection import discriminant, pooled, region_pooling, unit_
 from tintype.train.start import read_layers
 
 START = "models/mobilenet_v1_050_160_imagenet.onnx"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class Recipe:
 
     side_px: int = 128
     dimension: int = 256
+    region_dimension: int = 128
     ridge: float = 0.1
     emphasis: float = 0.15
     made: int = 1500  # pictures made by program, beside the photos
@@ -84,7 +85,7 @@ def fitted_head(maps: NDArray[np.float16], recipe: Recipe) -> tuple[Head, NDArra
     pooling = region_pooling(round(maps.shape[3] ** 0.5))
     whole = pooled(maps.reshape(-1, *maps.shape[2:]), pooling[:, :1]).reshape(maps.shape[:3])
     offset, projection = discriminant(whole, recipe.dimension, recipe.ridge, recipe.emphasis)
-    return Head(pooling, offset, projection), unit_length((whole[:, 0] - offset) @ projection)
+    return Head(pooling, offset, projection, recipe.region_dimension), unit_length((whole[:, 0] - offset) @ projection)
 
 
 def card(weights: bytes, recipe: Recipe) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def card(weights: bytes, recipe: Recipe) -> dict[str, Any]:
         },
         "outputs": [
             {"name": "descriptor", "shape": [recipe.dimension], "normalized": True},
-            {"name": "regions", "shape": [regions, recipe.dimension], "normalized": True},
+            {"name": "regions", "shape": [regions, recipe.region_dimension], "normalized": True},
         ],
         "license": "Apache-2.0",
         "source": "started from google-coral/test_data at 104342d2d3480b3e66203073dac24f4e2dbb4c41, "

@@ -21,16 +21,19 @@ MIDDLE_LEVEL = 128.0
 class Head:
     """What makes vectors of the last feature map: root mean squares over cells, a linear projection, unit length.
 
-    `pooling` holds the weights of one mean a column: the whole image first, then its regions.
+    `pooling` holds the weights of one mean a column: the whole image first, then its regions. Of a region's vector only
+    the first `region_dimension` numbers are kept, which tell most (decisions/0019-descriptor.md).
     """
 
     pooling: NDArray[np.float32]  # (cells, 1 + regions), each column sums to 1
     offset: NDArray[np.float32]  # (channels,), taken off before the projection
     projection: NDArray[np.float32]  # (channels, dimension)
+    region_dimension: int
 
 
 def build(layers: Sequence[Layer], side_px: int, head: Head) -> onnx.ModelProto:
-    """The model of these layers, with the outputs `descriptor` (n, dimension) and `regions` (n, regions, dimension).
+    """The model of these layers, with the outputs `descriptor` (n, dimension) and `regions` (n, regions,
+    region_dimension).
 
     Weights of layers are stored in 8 bits with one scale an output channel and become floats once, on loading.
     """
@@ -91,18 +94,19 @@ class _Graph:
         value = self.add("Sub", [value, self.constant(head.offset)])
         stored = self.constant(head.projection.astype(np.float16))
         value = self.add("MatMul", [value, self.add("Cast", [stored], to=TensorProto.FLOAT)])
-        value = self.unit_length(value)
-        whole = self._part(value, 0, 1)
+        whole = self.unit_length(self._part(value, (0, 0), (1, dimension)))
         self.nodes.append(helper.make_node("Reshape", [whole, self.constant(np.array([0, dimension]))], ["descriptor"]))
-        self.renamed(self._part(value, 1, 1 + regions), "regions")
-        return {"descriptor": ("n", dimension), "regions": ("n", regions, dimension)}
+        parts = self._part(value, (1, 0), (1 + regions, head.region_dimension))
+        self.renamed(self.unit_length(parts), "regions")
+        return {"descriptor": ("n", dimension), "regions": ("n", regions, head.region_dimension)}
 
     def unit_length(self, value: str) -> str:
         length = self.add("ReduceL2", [value], axes=[-1], keepdims=1)
         return self.add("Div", [value, self.add("Max", [length, self.constant(np.float32(1e-6))])])
 
-    def _part(self, value: str, start: int, end: int) -> str:
-        bounds = (self.constant(np.array([bound])) for bound in (start, end, 1))
+    def _part(self, value: str, start: tuple[int, int], end: tuple[int, int]) -> str:
+        """Of (n, rows, columns) the rows and columns from `start` to `end`."""
+        bounds = (self.constant(np.array(bound)) for bound in (start, end, (1, 2)))
         return self.add("Slice", [value, *bounds])
 
     def model(self, side_px: int, outputs: dict[str, tuple[str | int, ...]]) -> onnx.ModelProto:

@@ -82,15 +82,20 @@ def by_neighbors(found: Neighbors, asking: Rows, least: float) -> Candidates:
 def by_regions(
     vectors: NDArray[np.float16], regions: NDArray[np.float16], asking: Rows, asked: Rows, least: float
 ) -> Candidates:
-    """Images `asking` that are near to a part of one of those `asked`: (n, d) vectors and (n, R, d) of regions."""
-    count, each = regions.shape[:2]
-    parts = regions[asked].reshape(-1, vectors.shape[1])
+    """Images `asking` that are near to a part of one of those `asked`: (n, D) vectors and (n, R, d) of regions.
+
+    Regions may have the first numbers of vectors alone; the whole images are then compared by these.
+    """
+    count, each, width = regions.shape
+    if width > vectors.shape[1]:
+        return Candidates.none()
+    parts = regions[asked].reshape(-1, width)
     shown = np.flatnonzero(np.abs(parts).max(axis=1) > 0)
     if not len(shown) or not len(asking) or count > _MOST_BY_REGIONS:
         return Candidates.none()
     whole = asked[shown // each]  # whose part it is
     hits = min(_REGION_HITS + each, len(shown))
-    stacked = np.concatenate([vectors[asking], parts[shown]])
+    stacked = np.concatenate([_first_numbers(vectors[asking], width), parts[shown]])
     found = nearest(stacked, np.arange(len(asking)), np.arange(len(asking), len(stacked)), hits)
     other = np.where(found.rows >= 0, whole[found.rows - len(asking)], asking[:, None])
     there = other != asking[:, None]
@@ -101,6 +106,13 @@ def by_regions(
     promise = nearness - around[:, None]
     row, column = np.nonzero(there & (promise >= least))
     return Candidates.of(asking[row], other[row, column], promise[row, column].astype(np.float32))
+
+
+def _first_numbers(vectors: NDArray[np.float16], width: int) -> NDArray[np.float16]:
+    """(n, width) of unit length, zero where there is nothing."""
+    first = vectors[:, :width].astype(np.float32)
+    lengths = np.linalg.norm(first, axis=1, keepdims=True)
+    return (first / np.where(lengths > 0, lengths, 1)).astype(np.float16)
 
 
 def nearest(vectors: NDArray[np.float16], asking: Rows, asked: Rows, k: int) -> Neighbors:

@@ -12,7 +12,7 @@ from tintype.finders.verify.perspective import Straightened, straightened
 from tintype.finders.verify.pictures import Picture
 from tintype.finders.verify.relation import Change, changed
 
-VERSION = 8
+VERSION = 9
 """Of the verifier: verdicts of another one are not trusted."""
 
 UNLIKE, COPY, SCENE, UNSEEN = 0, 1, 2, 3
@@ -113,7 +113,7 @@ def _aligned(a: Picture, b: Picture) -> tuple[Agreement | None, Fit | None]:
     for guess, likeness in turned(a, b):
         found = in_place(a, b, guess) if likeness >= _SAME_WHOLE else None
         if found is None:
-            found = agreement(a, b, guess)
+            found = agreement(a, b, guess, is_fitted=False)
         if found is not None and likeness >= _SAME_DETAIL:
             return found, None  # blurred pictures have few blocks with texture, and these are noise
         if found is not None and found.coarse.share >= _SURE and (sure := _accepted(found, None)):

@@ -28,11 +28,15 @@ _LEAST_CELLS = 3
 _STRENGTH = 6.0
 _DOUBTFUL = 20.0  # levels
 _OFF, _OFF_MEDIANS = 10.0, 2.5  # levels
+_GRAIN_PX, _FINE = 1.0, 0.3
 
 
-def covered(expected: Colors, found: Colors, mask: NDArray[np.float32], moved: float) -> NDArray[np.bool_]:
+def covered(
+    expected: Colors, found: Colors, mask: NDArray[np.float32], moved: float, *, was_scaled: bool
+) -> NDArray[np.bool_]:
     """(rows, columns) of cells within the mask (h, w), 0 to 1, where a covering lies on either of two pictures that
-    should be equal. Colors had to be `moved` by so many levels for that: the more, the surer it has to be."""
+    should be equal. Colors had to be `moved` by so many levels for that: the more, the surer it has to be. Grain
+    tells little where one of them `was_scaled`."""
     inside = cells_of(mask) >= 0.99
     pictures = [expected, found]
     changes = [cells_of(_change(picture)) for picture in pictures]
@@ -48,12 +52,29 @@ def covered(expected: Colors, found: Colors, mask: NDArray[np.float32], moved: f
     luma, chroma = (_against_usual(own[..., at], common[..., at], inside) for at in (0, 1))
     levels = np.abs(cells_of(off)).sum(axis=2)
     against_levels = levels / max(_OFF, _OFF_MEDIANS * median(levels[inside]))
-    strange = np.maximum.reduce([luma, chroma * _CHROMA_WEIGHT, against_levels])
+    least = _STRENGTH * (1 + moved / _DOUBTFUL)
+    seeds = _seeds(np.maximum.reduce([luma, chroma * _CHROMA_WEIGHT, against_levels]), inside, least)
+    if was_scaled and seeds.any():
+        luma *= own[..., 0] / np.maximum(own[..., 0] + luma * _FINE * _common_grain(pictures), 1e-3)
+        seeds = _seeds(np.maximum.reduce([luma, chroma * _CHROMA_WEIGHT, against_levels]), inside, least)
+    return _reached(inside & ((against_levels > 1) | seeds), seeds)
+
+
+def _seeds(strange: Grid, inside: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """The cells that stand out together; none where all of them are too weak."""
     seeds = _together(strange > _STANDS_OUT)
     strength = ((np.minimum(strange[seeds], _MOST) - _STANDS_OUT + 0.5) ** 2).sum() / np.sqrt(inside.sum())
-    if strength < _STRENGTH * (1 + moved / _DOUBTFUL):
-        return np.zeros_like(inside)
-    return _reached(inside & ((against_levels > 1) | seeds), seeds)
+    return seeds if strength >= least else np.zeros_like(seeds)
+
+
+def _common_grain(pictures: list[Colors]) -> Grid:
+    """Change that either picture has from one pixel to the next alone, and that no two ways of scaling leave alike."""
+    luma = [np.ascontiguousarray(picture[..., 0]) for picture in pictures]
+    return np.minimum(*(cells_of(_luma_change(part - cv2.GaussianBlur(part, (0, 0), _GRAIN_PX))) for part in luma))
+
+
+def _luma_change(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(sum(np.abs(cv2.Sobel(luma, cv2.CV_32F, *ways, scale=0.25)) for ways in ((1, 0), (0, 1))))
 
 
 def _blurred_like(sharp: Colors, other: Colors, mask: NDArray[np.float32]) -> Colors:

@@ -15,6 +15,7 @@ _OUTSIDE = -1e4
 _LEAST_OVERLAP = 0.05
 _HOPELESS = 0.45  # share of blocks that agree
 _TELLING, _STRANGE = 16, 0.35  # number of blocks, share that agrees; copies have 0.45 and more at a quarter
+_STRANGE_IN_PLACE = 0.55  # copies that lie in place have 0.6 and more; those that don't are fitted
 _IN_PLACE = 0.97  # share of blocks, and their correlation
 _COVERED = 0.98  # of a block
 _TEXTURE = 3.0
@@ -59,22 +60,26 @@ class Blocks:
     firmness: float  # mean correlation of the blocks that have 0.6 or more
     contrary: float  # share of the blocks that have less than 0.3
 
-    @property
-    def is_strange(self) -> bool:
-        """Whether enough blocks are seen to tell that nothing agrees."""
-        return self.count >= _TELLING and self.agreeing < _STRANGE * self.count
+    def is_strange(self, least: float) -> bool:
+        """Whether enough blocks are seen to tell that less than this share agrees."""
+        return self.count >= _TELLING and self.agreeing < least * self.count
 
 
-def agreement(a: Picture, b: Picture, guess: Map) -> Agreement | None:
-    """Correct the guess, a map in shares from `a` to `b`, and compare block by block; None where nothing agrees."""
+def agreement(a: Picture, b: Picture, guess: Map, *, is_fitted: bool = True) -> Agreement | None:
+    """Correct the guess, a map in shares from `a` to `b`, and compare block by block; None where nothing agrees.
+
+    A guess that was fitted to local features has to agree at once, others after a correction and then better.
+    """
     shares = overlap(guess)
     if max(shares) < _LEAST_OVERLAP:
         return None
     of_first = shares[0] * a.size[0] * a.size[1] <= shares[1] * b.size[0] * b.size[1]  # the coarser is the reference
     first, second = (a, b) if of_first else (b, a)
     mapping = guess if of_first else inverted(guess)
+    if is_fitted and _blocks(first, second, mapping, 2, of_first).is_strange(_STRANGE):
+        return None
     mapping = _corrected(first, second, mapping, 2)
-    if _blocks(first, second, mapping, 2, of_first).is_strange:
+    if _blocks(first, second, mapping, 2, of_first).is_strange(_STRANGE if is_fitted else _STRANGE_IN_PLACE):
         return None
     mapping = _corrected(first, second, mapping, 1)
     coarse = _blocks(first, second, mapping, 1, of_first)

@@ -76,6 +76,11 @@ class Picture:
         return self.gray.shape[1], self.gray.shape[0]
 
     @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height in px of the thumbnail itself."""
+        return self._bgr.shape[1], self._bgr.shape[0]
+
+    @property
     def pixels(self) -> NDArray[np.uint8]:
         """(h, w, 3) BGR of the size of `gray`."""
         if self._bgr.shape[:2] == self.gray.shape:

@@ -72,7 +72,8 @@ def changed(a: Picture, b: Picture, shares: Map) -> Change:
     expected = pictures[before]
     if max(light, *tints) > _UNCHANGED:
         expected = model.of_picture(expected)
-    covering = covered(expected, pictures[after], mask, max(light, sum(tints)))
+    was_scaled = abs(_scale(in_pixels(shares, a.stored_size, b.stored_size)) - 1) > _SAME_SCALE
+    covering = covered(expected, pictures[after], mask, max(light, sum(tints)), was_scaled=was_scaled)
     seen = inside & ~covering
     if not seen.any():
         return _NOTHING
@@ -100,12 +101,17 @@ def _laid(first: Picture, second: Picture, mapping: Map) -> tuple[NDArray[np.flo
     """Where the second shows something of the first, 0 to 1, and its colors there."""
     (width, height), size = first.level(1).size, second.level(1).size
     pixels = in_pixels(mapping, (width, height), size)
-    scale = sqrt(abs(float(np.linalg.det(pixels[:, :2]))))
+    scale = _scale(pixels)
     color = second.color if scale < 1.3 else cv2.GaussianBlur(second.color, (0, 0), 0.45 * scale)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(color, pixels, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(np.ones(size[::-1], np.float32), pixels, (width, height), flags=flags)
     return mask, laid
+
+
+def _scale(pixels: Map) -> float:
+    """Px of the second picture for one px of the first."""
+    return sqrt(abs(float(np.linalg.det(pixels[:, :2]))))
 
 
 def _even_outside(a: Picture, b: Picture, shares: Map, shown_share: float) -> float:
@@ -142,7 +148,7 @@ def related(
 ) -> Related:
     """Name what was done, from a map in shares and the sizes of the full pictures in px."""
     pixels = in_pixels(shares, size_a, size_b)
-    scale = sqrt(abs(float(np.linalg.det(pixels[:, :2]))))
+    scale = _scale(pixels)
     mirrored = bool(np.linalg.det(pixels[:, :2]) < 0)
     angle = _angle(pixels, mirrored)
     kinds, words = [], []

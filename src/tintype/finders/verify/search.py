@@ -18,7 +18,7 @@ from tintype.finders.verify.maps import Map, cells_shown, composed
 IN_FULL = 32  # a family of so many has each of its pairs looked at
 
 _LEAST_WAVE = 128
-_WAVES = 48  # of a sixteenth of the images each
+_WAVES = 96  # of a thirty-second of the images each
 _MOST_OF_IT, _SHARED = 0.9, 0.125  # of what a picture shows
 _WORTHWHILE = 0.015  # share of copies in a wave from which the next one is looked at
 
@@ -77,7 +77,7 @@ class Search:
         """
         sure = sure_first * self._count + sure_second
         candidates = candidates[self.across(candidates.first, candidates.second)]
-        size = max(_LEAST_WAVE, self._count // 16)
+        size = max(_LEAST_WAVE, self._count // 32)
         for start in range(0, min(len(candidates), size * _WAVES), size):
             first, second = candidates.first[start : start + size], candidates.second[start : start + size]
             wanted = self._wanted(first, second)

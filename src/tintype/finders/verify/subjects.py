@@ -117,7 +117,7 @@ def described(places: Places, inputs: Inputs, vectors: str, least: float) -> Can
             return Candidates.none()
         everyone = np.arange(len(own))
         pairs = by_neighbors(inputs.neighbors(own.digest, own.vectors, NEIGHBORS), everyone, least)
-        parts = _regions(own.others[regions], own.vectors.shape[1])
+        parts = _regions(own.others[regions])
         if parts is not None:
             pairs = Candidates.together(pairs, by_regions(own.vectors, parts, everyone, everyone, least))
         return _named(pairs, number)
@@ -127,8 +127,8 @@ def described(places: Places, inputs: Inputs, vectors: str, least: float) -> Can
     whole = np.concatenate([own.vectors, other.vectors])
     mine, theirs = np.arange(len(own)), np.arange(len(own), len(whole))
     pairs = by_neighbors(nearest(whole, mine, theirs, NEIGHBORS), mine, least)
-    halves = [_regions(part.others[regions], whole.shape[1]) for part in (own, other)]
-    if halves[0] is not None and halves[1] is not None and halves[0].shape[1] == halves[1].shape[1]:
+    halves = [_regions(part.others[regions]) for part in (own, other)]
+    if halves[0] is not None and halves[1] is not None and halves[0].shape[1:] == halves[1].shape[1:]:
         parts = np.concatenate([halves[0], halves[1]])
         both = [by_regions(whole, parts, *ends, least) for ends in ((mine, theirs), (theirs, mine))]
         pairs = Candidates.together(pairs, *both)
@@ -147,16 +147,18 @@ def _named(pairs: Candidates, subject: Rows) -> Candidates:
     return Candidates.of(first[known], second[known], pairs.promise[known])
 
 
-def _regions(column: pa.ChunkedArray, width: int) -> NDArray[np.float16] | None:
-    """(n, R, d) float16 of unit length, zero where there is none; None where the column is missing or of another
-    model."""
+def _regions(column: pa.ChunkedArray) -> NDArray[np.float16] | None:
+    """(n, R, d) float16 of unit length, zero where there is none; None where the column is missing or no such thing."""
     kind = column.type
-    if not pa.types.is_fixed_size_list(kind) or kind.list_size % width or not pa.types.is_integer(kind.value_type):
+    if not pa.types.is_fixed_size_list(kind) or not pa.types.is_fixed_size_list(kind.value_type):
+        return None
+    part = kind.value_type
+    if not pa.types.is_integer(part.value_type):
         return None
     regions = column.combine_chunks()
-    whole = np.zeros((len(regions), kind.list_size // width, width), np.float32)
+    whole = np.zeros((len(regions), kind.list_size, part.list_size), np.float32)
     valid = regions.is_valid().to_numpy(zero_copy_only=False)
-    values = pc.fill_null(regions.drop_null().flatten(), 0).to_numpy(zero_copy_only=False)
+    values = pc.fill_null(regions.drop_null().flatten().flatten(), 0).to_numpy(zero_copy_only=False)
     whole[valid] = values.reshape(-1, *whole.shape[1:])
     lengths = np.linalg.norm(whole, axis=2, keepdims=True)
     return (whole / np.where(lengths > 0, lengths, 1)).astype(np.float16)

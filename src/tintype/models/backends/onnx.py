@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from tintype.core.errors import ModelError
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.models.base import RunnerInfo
 from tintype.models.card import Card, PixelInput
 from tintype.models.card_file import read_file

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import onnxruntime
-
 from tintype.core.errors import ModelError
+from tintype.models.backends.onnx_runtime import onnxruntime
 
 _ERRORS_ONLY = 3
 
