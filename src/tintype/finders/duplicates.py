@@ -19,6 +19,7 @@ from tintype.finders.hamming import MAX_DISTANCE
 from tintype.finders.places import COLUMNS, Places, read_places
 from tintype.finders.sets import Rows
 from tintype.finders.verify.candidates import Candidates
+from tintype.finders.verify.comparing import Comparers
 from tintype.finders.verify.hashes import look_alikes
 from tintype.finders.verify.judging import Judge
 from tintype.finders.verify.search import Search
@@ -130,15 +131,16 @@ def find(inputs: Inputs, settings: Settings) -> Iterator[pa.RecordBatch]:
     places = read_places(inputs.columns, inputs.against)
     thumbnails = Thumbnails(places, inputs)
     digest = places.digest.take(pa.array(places.best))
-    judge = Judge(digest, thumbnails, inputs.memory)
     remembered = places.remembered[places.best] if places.is_comparison else None
-    search = Search(len(digest), judge, _numbered(inputs.apart, digest), remembered)
     pixels, candidates = SamePixels(np.arange(len(digest)), np.zeros(len(digest), np.bool_)), 0
-    if settings.perceptual and len(digest):
-        seen = thumbnails.exist()
-        pixels = same_pixels(places, thumbnails, inputs.apart) if seen else pixels
-        candidates = _look(places, inputs, settings, search, pixels, seen)
-    found = search.found()
+    with Comparers() as compare:
+        judge = Judge(digest, thumbnails, inputs.memory, compare)
+        search = Search(len(digest), judge, _numbered(inputs.apart, digest), remembered)
+        if settings.perceptual and len(digest):
+            seen = thumbnails.exist()
+            pixels = same_pixels(places, thumbnails, inputs.apart) if seen else pixels
+            candidates = _look(places, inputs, settings, search, pixels, seen)
+        found = search.found()
     if inputs.against is None:
         judge.save()
     work = Work(len(places), candidates, judge.compared, judge.remembered)

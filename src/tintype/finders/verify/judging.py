@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Protocol
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,13 +13,12 @@ from numpy.typing import NDArray
 from tintype.core.columns import DIGEST
 from tintype.finders.base import Memory
 from tintype.finders.sets import Rows
-from tintype.finders.verify.compare import COPY, SCENE, UNSEEN, VERDICT, VERSION, compare
+from tintype.finders.verify.compare import COPY, SCENE, UNSEEN, VERDICT, VERSION
+from tintype.finders.verify.comparing import Comparers, Pair, Verdicts
 from tintype.finders.verify.maps import Map, inverted
-from tintype.finders.verify.pictures import Picture, decoded
 
 _MEMORY = "verified"
-_CHUNK = 96  # pairs whose pictures are held at once
-_HELD = 224  # pictures, of a megabyte each
+_CHUNK = 48  # pairs that are compared together
 _TABLE = pa.schema(
     [
         pa.field("a", DIGEST),  # the smaller digest of the pair
@@ -34,9 +28,6 @@ _TABLE = pa.schema(
         pa.field("verdict", pa.binary(VERDICT.itemsize)),
     ]
 )
-
-Verdicts = NDArray[np.void]
-"""(n,) VERDICT, from the first picture of each pair to the second."""
 
 
 class Thumbnails(Protocol):
@@ -52,7 +43,7 @@ class Judge:
     pictures (and where one is given, the way over a third).
     """
 
-    def __init__(self, digest: pa.Array, thumbnails: Thumbnails, memory: Memory) -> None:
+    def __init__(self, digest: pa.Array, thumbnails: Thumbnails, memory: Memory, compare: Comparers) -> None:
         self.compared = 0
         self.remembered = 0
         self._count = len(digest)
@@ -60,7 +51,7 @@ class Judge:
         self._order = _ranks(digest)
         self._thumbnails = thumbnails
         self._memory = memory
-        self._pictures: OrderedDict[int, Picture | None] = OrderedDict()
+        self._compare = compare
         self._keys, self._known = self._loaded()
         self._fresh: list[tuple[NDArray[np.uint64], Verdicts]] = []
         self._unsettled = False
@@ -107,26 +98,22 @@ class Judge:
     def _compared(self, low: Rows, high: Rows, guesses: Sequence[Map] | None) -> Verdicts:
         found = np.zeros(len(low), VERDICT)
         order = np.lexsort((high, low))  # pairs of one picture together
-        with _one_thread(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            for start in range(0, len(order), _CHUNK):
-                at = order[start : start + _CHUNK]
-                pictures = self._seen(np.unique(np.concatenate([low[at], high[at]])), pool)
-                tasks = [(pictures[int(low[i])], pictures[int(high[i])], guesses[i] if guesses else None) for i in at]
-                found[at] = list(pool.map(lambda task: compare(*task), tasks))
+        parts = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
+        for part, verdicts in zip(parts, self._compare(self._pairs(parts, low, high, guesses)), strict=True):
+            found[part] = verdicts
         self.compared += len(low)
         return found
 
-    def _seen(self, subjects: Rows, pool: ThreadPoolExecutor) -> dict[int, Picture | None]:
-        missing = np.array([one for one in subjects.tolist() if one not in self._pictures], np.int64)
-        if len(missing):
-            for one, picture in zip(missing.tolist(), pool.map(decoded, self._thumbnails(missing)), strict=True):
-                self._pictures[one] = picture
-        wanted = {one: self._pictures[one] for one in subjects.tolist()}
-        for one in wanted:
-            self._pictures.move_to_end(one)
-        while len(self._pictures) > _HELD:
-            self._pictures.popitem(last=False)
-        return wanted
+    def _pairs(
+        self, parts: Sequence[Rows], low: Rows, high: Rows, guesses: Sequence[Map] | None
+    ) -> Iterator[list[Pair]]:
+        for part in parts:
+            subjects = np.unique(np.concatenate([low[part], high[part]]))
+            thumbnails = dict(zip(subjects.tolist(), self._thumbnails(subjects), strict=True))
+            yield [
+                (thumbnails[int(low[at])], thumbnails[int(high[at])], guesses[at] if guesses is not None else None)
+                for at in part.tolist()
+            ]
 
     def _key(self, low: Rows, high: Rows, via: Rows | None) -> NDArray[np.uint64]:
         """(n, 2): the pair, and the third picture + 1."""
@@ -200,14 +187,3 @@ def _ranks(digest: pa.Array) -> Rows:
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return ranks
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV leaves threads to the pool: its own only take turns with one another on small pictures."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -12,7 +12,8 @@ from tintype.finders.groups import components, stars
 from tintype.finders.sets import Rows, Sets
 from tintype.finders.verify.candidates import Candidates
 from tintype.finders.verify.compare import COPY, UNLIKE, UNSEEN, VERDICT
-from tintype.finders.verify.judging import Judge, Verdicts, turned_around
+from tintype.finders.verify.comparing import Verdicts
+from tintype.finders.verify.judging import Judge, turned_around
 from tintype.finders.verify.maps import Map, cells_shown, composed
 
 IN_FULL = 32  # a family of so many has each of its pairs looked at

@@ -15,7 +15,8 @@ from tintype.finders.base import findings
 from tintype.finders.places import Places, why_best
 from tintype.finders.sets import Rows, Sets
 from tintype.finders.verify.compare import SCENE, UNSEEN, VERDICT
-from tintype.finders.verify.judging import Verdicts, turned_around
+from tintype.finders.verify.comparing import Verdicts
+from tintype.finders.verify.judging import turned_around
 from tintype.finders.verify.maps import TURN_MAPS
 from tintype.finders.verify.relation import Change, Related, related
 from tintype.finders.verify.search import Found
