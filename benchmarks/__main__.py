@@ -13,6 +13,7 @@ from benchmarks import (
     duplicates_million,
     embed,
     embed_shards,
+    embed_workers,
     finding,
     index,
     install_size,
@@ -23,6 +24,7 @@ from benchmarks import (
     neighbor_graph,
     rescan,
     scan,
+    search,
     workers,
 )
 from benchmarks.figures import Figure, table
@@ -41,10 +43,12 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "finding": finding.measure,
     "neighbor_graph": neighbor_graph.measure,
     "index": index.measure,
+    "search": search.measure,
     "label_errors": label_errors.measure,
     "ledger": ledger.measure,
     "embed": embed.measure,
     "embed_shards": embed_shards.measure,
+    "embed_workers": embed_workers.measure,
     "install_size": install_size.measure,
 }
 HEAD = """# What Tintype costs

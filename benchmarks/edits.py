@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
 Pixels = NDArray[np.uint8]  # (height, width, 3) RGB
 Chance = np.random.Generator
@@ -83,9 +83,14 @@ def copy_of(edit: Edit, data: bytes, suffix: str, chance: Chance, partner: bytes
 
 
 def pixels_of(data: bytes) -> Pixels:
-    """A picture as it is shown: RGB, upright."""
+    """A picture as it is shown: sRGB, upright. A profile that got lost on the way would be a change of colors."""
     with Image.open(io.BytesIO(data)) as opened:
-        return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+        upright = ImageOps.exif_transpose(opened)
+        profile = upright.info.get("icc_profile")
+        if profile and upright.mode == "RGB":
+            own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            return np.asarray(ImageCms.profileToProfile(upright, own, srgb))
+        return np.asarray(upright.convert("RGB"))
 
 
 def one_of(*words: str, also: Iterable[str] = ()) -> Relation:

@@ -93,6 +93,37 @@ def test_an_image_from_elsewhere_and_a_filter(photos: tintype.Collection, tmp_pa
     assert answers["asked"]["where"] == where
 
 
+def test_a_searcher_answers_as_a_search_does(photos: tintype.Collection) -> None:
+    searcher = tintype.open_search(photos)
+    uri = PHOTOS[2].name
+    for asked in (
+        {"words": "a dog on a beach"},
+        {"words": "two cats", "image": uri, "words_weight": 0.3},
+        {"words": "a red car", "without": "night", "where": "width > 0 and uri != 'x.jpg'"},
+        {"image": PHOTOS[4], "where": f"uri != '{uri}'"},
+        {"words": "a dog", "where": "width < 0"},
+    ):
+        assert searcher.search(**asked, k=4).to_json() == tintype.search(photos, **asked, k=4).to_json()
+    with pytest.raises(UsageError, match="nothing to search for"):
+        searcher.search(" ")
+    assert "10 images" in repr(searcher)
+
+
+def test_a_searcher_stays_with_what_it_read(photos: tintype.Collection, tmp_path: Path) -> None:
+    place = tmp_path / "more"
+    place.mkdir()
+    for photo in PHOTOS[:3]:
+        shutil.copy(photo, place)
+    tintype.scan(place)
+    searcher = tintype.open_search(tintype.embed(place, model="tiny"))
+    before = searcher.search("a dog", k=5).to_json()
+    (place / PHOTOS[0].name).unlink()
+    shutil.copy(PHOTOS[5], place)
+    tintype.scan(place)
+    assert searcher.search("a dog", k=5).to_json() == before
+    assert len(before["answers"]) == 3
+
+
 def test_what_cannot_be_searched_is_refused(photos: tintype.Collection, tmp_path: Path, data: Path) -> None:
     with pytest.raises(UsageError, match="nothing to search for"):
         tintype.search(photos, "  ")

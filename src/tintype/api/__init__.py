@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tintype.api.outputs import embed_to, status, verify, work
     from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
-    from tintype.api.searching import search, write_answers
+    from tintype.api.searching import open_search, search, write_answers
     from tintype.api.settings import config, sections
 
 _HOMES = {
@@ -30,7 +30,7 @@ _HOMES = {
     "outputs": ("embed_to", "status", "verify", "work"),
     "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
-    "searching": ("search", "write_answers"),
+    "searching": ("open_search", "search", "write_answers"),
     "settings": ("config", "sections"),
 }
 
@@ -54,6 +54,7 @@ __all__ = [
     "map",
     "neighbors",
     "open",
+    "open_search",
     "outliers",
     "remarks",
     "remove_model",

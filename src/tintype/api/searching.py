@@ -20,9 +20,11 @@ from tintype.core.errors import ModelError, UsageError
 from tintype.core.filters import parse
 from tintype.core.names import shown
 from tintype.core.version import VERSION
-from tintype.finders.nearest import Nearest, nearest
+from tintype.finders.nearest import Nearest, matrix, nearest
+from tintype.index.screening import Screen
 from tintype.models import registry
 from tintype.models.card import Card
+from tintype.models.running import runner
 from tintype.models.words import text_vectors
 from tintype.reports.answers import Answer, SearchContent
 from tintype.reports.answers import write_answers as write_page
@@ -30,6 +32,30 @@ from tintype.store.collection import Collection
 
 WITHOUT_WEIGHT = 0.5
 """Of what is not wanted, beside what is: more of it and answers are of anything else."""
+
+
+_SAMPLE = 4_096
+_CANDIDATES, _LEAST_CANDIDATES = 4, 100
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is wanted, as it was said."""
+
+    words: str | None
+    image: str | os.PathLike[str] | None
+    without: str | None
+    words_weight: float
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What rows are compared with: `digest` and `uri` are those of the image that was named, where it is a row."""
+
+    column: str
+    query: NDArray[np.float64]
+    digest: bytes | None
+    uri: str | None
 
 
 @dataclass(frozen=True)
@@ -73,26 +99,68 @@ def search(
     Raises UsageError, FilterError, ModelError, MissingExtra without the extra `text`, SourceError for a file that is
     no image.
     """
-    require_count(k)
-    if not 0 <= words_weight <= 1:
-        raise UsageError(f"words_weight must be 0 to 1, not {words_weight}")
-    if not (words and words.strip()) and image is None:
-        raise UsageError("nothing to search for: say it in words, or name an image")
     card = _card(collection, model)
-    column = EMBEDDED + card.name
-    require_vectors(collection, column)
+    wish = _Wish(words, image, without, words_weight)
+    question = _asked(collection, card, wish, k)
     expression = parse(where, collection.schema) if where else None
-    texts = [text for text in (words, without) if text and text.strip()]
-    vectors = dict(zip(texts, text_vectors(_companion(card), texts), strict=True)) if texts else {}
-    query, digest, uri = _asked(collection, column, words, image, vectors, words_weight)
-    if without and without.strip():
-        query = query - WITHOUT_WEIGHT * vectors[without]
-    if not query.any():
-        raise UsageError("what is wanted and what is not are the same: nothing is left to search for")
-    batches = collection.store.batches(["uri", "digest", column], where=expression)
-    asked = {"words": words, "image": None if image is None else os.fspath(image), "without": without}
-    facts = {"where": where, "model": card.name, "k": k}
-    return Answers({**asked, **facts}, nearest(batches, query, k, digest, uri))
+    batches = collection.store.batches(["uri", "digest", question.column], where=expression)
+    found = nearest(batches, question.query, k, question.digest, question.uri)
+    return Answers(_told(wish, where, card, k), found)
+
+
+class Searcher:
+    """A collection's vectors in memory, at a byte a number, for many searches of it as it is now."""
+
+    def __init__(self, collection: Collection, model: str | None = None) -> None:
+        """Read the vectors of a card, by default the one that the collection was embedded by, and its text model.
+
+        Raises UsageError where there are none, ModelError, MissingExtra.
+        """
+        self.collection = collection
+        self._card = _card(collection, model)
+        self._column = EMBEDDED + self._card.name
+        require_vectors(collection, self._column)
+        if self._card.companion is not None:
+            runner(_companion(self._card))
+        rows = collection.store.count()
+        some = collection.store.take(
+            np.linspace(0, max(rows - 1, 0), min(rows, _SAMPLE)).astype(np.int64), [self._column]
+        )
+        blocks = (matrix(batch.column(0)) for batch in collection.store.batches([self._column]))
+        self._screen = Screen(blocks, rows, matrix(some[self._column].combine_chunks()))
+
+    def __repr__(self) -> str:
+        return f"<Searcher of {len(self._screen):,} images of {self.collection.place} by {self._card.name}>"
+
+    def search(
+        self,
+        words: str | None = None,
+        *,
+        image: str | os.PathLike[str] | None = None,
+        without: str | None = None,
+        k: int = 50,
+        where: str | None = None,
+        words_weight: float = 0.5,
+    ) -> Answers:
+        """As `tintype.search`: the same answers in a fraction of the time.
+
+        All rows that pass the filter are compared at 8 bits; of the nearest four times k these are compared exactly.
+        """
+        wish = _Wish(words, image, without, words_weight)
+        question = _asked(self.collection, self._card, wish, k)
+        store, allowed = self.collection.store, None
+        if where:
+            allowed = np.zeros(len(self._screen), np.bool_)
+            allowed[store.rows(parse(where, self.collection.schema))] = True
+        candidates = self._screen.candidates(question.query, max(_CANDIDATES * k, _LEAST_CANDIDATES) + 1, allowed)
+        rows = store.take(candidates, ["uri", "digest", question.column]).to_batches()
+        found = nearest(rows, question.query, k, question.digest, question.uri)
+        return Answers(_told(wish, where, self._card, k), found)
+
+
+def open_search(collection: Collection, *, model: str | None = None) -> Searcher:
+    """Read a collection's vectors into memory, for many searches: one byte a number. Raises as `Searcher` does."""
+    return Searcher(collection, model)
 
 
 def write_answers(collection: Collection, answers: Answers, output: Place) -> Path:
@@ -120,26 +188,35 @@ def write_answers(collection: Collection, answers: Answers, output: Place) -> Pa
     return destination
 
 
-def _asked(
-    collection: Collection,
-    column: str,
-    words: str | None,
-    image: str | os.PathLike[str] | None,
-    vectors: Mapping[str, NDArray[np.float32]],
-    words_weight: float,
-) -> tuple[NDArray[np.float64], bytes | None, str | None]:
-    """The vector of what is wanted, and digest and uri of the image that was named, where it is a row."""
-    said = vectors[words].astype(np.float64) if words is not None and words in vectors else None
-    if image is None:
-        return _required(said), None, None
-    seen, digest, uri = vector_of(collection, image, column)
-    unit = seen.astype(np.float64) / np.linalg.norm(seen.astype(np.float64))
-    return (unit if said is None else words_weight * said + (1 - words_weight) * unit), digest, uri
+def _asked(collection: Collection, card: Card, wish: _Wish, k: int) -> _Question:
+    """The vector of what is wanted. Raises UsageError, ModelError, MissingExtra, SourceError."""
+    require_count(k)
+    if not 0 <= wish.words_weight <= 1:
+        raise UsageError(f"words_weight must be 0 to 1, not {wish.words_weight}")
+    words, without = ((text if text and text.strip() else None) for text in (wish.words, wish.without))
+    column, digest, uri = EMBEDDED + card.name, None, None
+    require_vectors(collection, column)
+    if words is None and wish.image is None:
+        raise UsageError("nothing to search for: say it in words, or name an image")
+    texts = [text for text in (words, without) if text is not None]
+    made = text_vectors(_companion(card), texts).astype(np.float64) if texts else np.empty((0, 0))
+    vectors = dict(zip(texts, made, strict=True))
+    parts = [] if words is None else [vectors[words]]
+    if wish.image is not None:
+        seen, digest, uri = vector_of(collection, wish.image, column)
+        parts.append(seen.astype(np.float64) / np.linalg.norm(seen.astype(np.float64)))
+    query = parts[0] if len(parts) == 1 else wish.words_weight * parts[0] + (1 - wish.words_weight) * parts[1]
+    if without is not None:
+        query = query - WITHOUT_WEIGHT * vectors[without]
+    if not query.any():
+        raise UsageError("what is wanted and what is not are the same: nothing is left to search for")
+    return _Question(column, query, digest, uri)
 
 
-def _required(said: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    assert said is not None  # noqa: S101  words or an image were asked for
-    return said
+def _told(wish: _Wish, where: str | None, card: Card, k: int) -> dict[str, Any]:
+    image = None if wish.image is None else os.fspath(wish.image)
+    asked = {"words": wish.words, "image": image, "without": wish.without}
+    return {**asked, "where": where, "model": card.name, "k": k}
 
 
 def _card(collection: Collection, model: str | None) -> Card:

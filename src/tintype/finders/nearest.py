@@ -54,7 +54,11 @@ def nearest(
         if uri is not None:
             known = known.filter(pc.not_equal(known.column(0), uri))
         # Rounded, so that the order does not depend on where batches end.
-        cosine = np.round(_unit(_matrix(known.column(2), len(unit))) @ unit, _PLACES)
+        if known.column(2).type.list_size != len(unit):
+            raise ValueError(
+                f"vectors of {known.column(2).type.list_size} numbers are not comparable with one of {len(unit)}"
+            )
+        cosine = np.round(_unit(matrix(known.column(2))) @ unit, _PLACES)
         fresh = pa.table([known.column(0), known.column(1), pa.array(cosine)], names=best.schema.names)
         fresh = fresh.filter(pc.is_finite(fresh["cosine"]))
         best = pa.concat_tables([best, fresh])
@@ -81,12 +85,14 @@ def _table(best: pa.Table, digest: bytes | None, uri: str | None) -> pa.Table:
     return pa.Table.from_batches([batch], schema=pa.schema([*FINDINGS, COSINE]))
 
 
-def _matrix(column: pa.Array, width: int) -> NDArray[np.float32]:
-    """(n, width) float32. Raises ValueError for vectors of another length."""
-    if column.type.list_size != width:
-        raise ValueError(f"vectors of {column.type.list_size} numbers are not comparable with one of {width}")
-    flat: NDArray[np.float32] = pc.fill_null(column.flatten(), np.nan).to_numpy(zero_copy_only=False)
-    return flat.astype(np.float32).reshape(-1, width)
+def matrix(column: pa.Array) -> NDArray[np.float32]:
+    """(n, d) of a column of fixed-size lists; NaN where there are none."""
+    size = column.type.list_size
+    made = np.full((len(column), size), np.nan, np.float32)
+    known = column.is_valid().to_numpy(zero_copy_only=False)
+    flat = pc.fill_null(column.drop_null().flatten(), np.nan).to_numpy(zero_copy_only=False)
+    made[known] = flat.astype(np.float32).reshape(-1, size)
+    return made
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

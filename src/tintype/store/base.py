@@ -79,6 +79,10 @@ class Store(Protocol):
         """Rows by their number, from 0, in the unordered stream of `batches`; in the order asked for."""
         ...
 
+    def rows(self, where: Expression) -> NDArray[np.int64]:
+        """The numbers of the rows that pass, ascending, as `take` has them."""
+        ...
+
     def add_columns(self, columns: pa.Schema) -> None:
         """Add all-null columns that are not there yet; one that is there with another type is a CollectionError."""
         ...

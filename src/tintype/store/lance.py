@@ -38,6 +38,7 @@ class LanceStore:
         self._dataset = dataset
         self._seen_fragments: set[int] = set()
         self._seen_shards: set[str] = set()
+        self._all_addresses = -1, np.empty(0, np.uint64)
 
     @classmethod
     def create(cls, place: Path, schema: pa.Schema) -> LanceStore:
@@ -88,6 +89,24 @@ class LanceStore:
     def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         with self._damage_is_said():
             return self._dataset.take(rows.tolist(), columns=list(columns))
+
+    def rows(self, where: Expression) -> NDArray[np.int64]:
+        every, found = self._addresses(None), self._addresses(where)
+        order = np.argsort(every, kind="stable")
+        return np.sort(order[np.searchsorted(every, found, sorter=order)])
+
+    def _addresses(self, where: Expression | None) -> NDArray[np.uint64]:
+        """Where the rows lie that pass, in the order of the stream; those of all are kept for the present version."""
+        if where is None and self._all_addresses[0] == self.version:
+            return self._all_addresses[1]
+        with self._damage_is_said():
+            condition = None if where is None else to_sql(where)
+            scanner = self._dataset.scanner(columns=[], filter=condition, with_row_address=True)
+            parts = [batch.column(0).to_numpy() for batch in scanner.to_batches()]
+        found = np.concatenate([np.empty(0, np.uint64), *parts])
+        if where is None:
+            self._all_addresses = self.version, found
+        return found
 
     def verify(self) -> int:
         """Read every column of every row; returns the number of rows. Raises CollectionDamaged."""

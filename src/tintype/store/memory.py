@@ -57,6 +57,11 @@ class MemoryStore:
     def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         return self.table().select(list(columns)).take(pa.array(rows))
 
+    def rows(self, where: Expression) -> NDArray[np.int64]:
+        table = self.table()
+        numbered = table.append_column("_number", pa.array(np.arange(len(table)))).filter(to_arrow(where))
+        return np.asarray(numbered["_number"].to_numpy(), np.int64)
+
     def add_columns(self, columns: pa.Schema) -> None:
         for field in columns:
             if field.name not in self._schema.names:

@@ -76,6 +76,16 @@ class StoreContract:
         assert store.take(rows, ["uri"])["uri"].to_pylist() == [uris[row] for row in rows]
         assert store.take(rows[:0], ["uri", "size_bytes"]).schema.names == ["uri", "size_bytes"]
 
+    def test_tells_the_numbers_of_rows_that_pass(self, store: Store) -> None:
+        for number in range(3):
+            store.commit([self.put(store, f"r:{number}:1", [f"{number}{letter}" for letter in "abc"], size=number)])
+        store.commit([replacing(self.put(store, "r:3:1", ["0b"], size=2), "0b")])
+        store.delete(["1c", "2a"])
+        where = Compare(Reference("size_bytes", pa.int64()), "=", 2)
+        uris = [uri for batch in store.batches(["uri"]) for uri in batch["uri"].to_pylist()]
+        assert [uris[row] for row in store.rows(where)] == [uri for uri in uris if uri in ("0b", "2b", "2c")]
+        assert not len(store.rows(Compare(Reference("size_bytes", pa.int64()), "=", 9)))
+
     def test_rows_are_not_there_before_their_commit(self, store: Store) -> None:
         self.put(store, "r:1:1", ["a", "b"])
         assert store.count() == 0
