@@ -58,6 +58,7 @@ class Best:
         self._bound = np.full(len(queries), -np.inf, np.float32) if at_least is None else at_least.copy()
         self._found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
         self._waiting = 0
+        self._room = np.empty(0, np.float32)
 
     def see(self, first: int, last: int, queries: NDArray[np.int64] | None = None) -> None:
         """Compare all queries, or some by their number, with the others from `first` to `last`; each pair once."""
@@ -85,7 +86,11 @@ class Best:
         return keys, similarity
 
     def _see_block(self, rows: NDArray[np.int64], places: NDArray[np.int64], wide: NDArray[np.float32]) -> None:
-        screened = self._wide[rows] @ wide.T  # (m, c)
+        count = len(rows) * len(wide)
+        if count > len(self._room):  # kept: memory that is asked for anew costs a fault for every page
+            self._room = np.empty(count, np.float32)
+        screened = self._room[:count].reshape(len(rows), len(wide))  # (m, c)
+        np.matmul(self._wide[rows], wide.T, out=screened)
         if np.isneginf(self._bound[rows].min(initial=0)):
             self._raise_bound(rows, screened)
         hits = self._hits(rows, screened)

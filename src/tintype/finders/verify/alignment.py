@@ -24,6 +24,16 @@ _TURN_TRIES = 2
 _RAY_PX = 1.5  # from the line that a point of the one picture is seen on in the other
 
 
+def _turned(square: NDArray[np.int64], turn: int) -> NDArray[np.int64]:
+    if turn >= 4:
+        square = square.T
+    return square[:: -1 if turn in (2, 3, 6, 7) else 1, :: -1 if turn in (1, 2, 5, 6) else 1]
+
+
+_PLACES = np.arange(SQUARE_PX * SQUARE_PX).reshape(SQUARE_PX, SQUARE_PX)
+_TURNED = np.stack([_turned(_PLACES, turn).ravel() for turn in range(8)])  # where each turn has its pixels from
+
+
 @dataclass(frozen=True)
 class Fit:
     """A map in shares from the first picture to the second, and the matches that it was found among."""
@@ -38,17 +48,9 @@ class Fit:
 def turned(a: Picture, b: Picture) -> list[tuple[Map, float]]:
     """The flips and quarter turns in which the whole of `a` resembles the whole of `b`, and how much; most alike
     first."""
-    square = a.square.reshape(SQUARE_PX, SQUARE_PX)
-    turns = np.stack([_turned(square, turn).ravel() for turn in range(8)])
-    likeness = np.abs(turns @ b.square)  # a negative is as good
+    likeness = np.abs(a.square[_TURNED] @ b.square)  # a negative is as good
     order = np.argsort(-likeness, kind="stable")[:_TURN_TRIES]
     return [(TURN_MAPS[at], float(likeness[at])) for at in order if likeness[at] >= _TURN_LIKENESS]
-
-
-def _turned(square: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
-    if turn >= 4:
-        square = square.T
-    return square[:: -1 if turn in (2, 3, 6, 7) else 1, :: -1 if turn in (1, 2, 5, 6) else 1]
 
 
 def fitted(a: Picture, b: Picture, mirrored: bool) -> Fit | None:
