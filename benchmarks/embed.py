@@ -108,7 +108,10 @@ def clip_retrieval(folder: Path, model: Path) -> Cost:
     try:
         weights = str(model.with_suffix(".onnx"))
         command = [str(CLIP_RETRIEVAL.python), "-c", CLIP_RETRIEVAL.job, str(folder), str(work), weights]
-        cost = run(command, env={"OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", "HOME": str(work), "PATH": os.environ["PATH"]})
+        cost = run(
+            command,
+            env={"OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", "HOME": str(work), "PATH": os.environ["PATH"]},
+        )
         count = sum(path.is_file() for path in folder.rglob("*"))
         if f"{count} images" not in cost.stdout:
             raise RuntimeError(f"clip-retrieval embedded others than {count} images: {cost.stdout[-500:]}")

@@ -22,7 +22,7 @@ from tintype.engine.messages import Handler, Task
 from tintype.engine.vectors.job import result_of
 from tintype.engine.vectors.ledgers import fill, opened_ledger, shard_of
 from tintype.engine.vectors.planning import plan_output
-from tintype.engine.vectors.run import embed_output
+from tintype.engine.vectors.run import embed_output, on_this_machine
 from tintype.engine.work import Clock, Watch
 from tintype.sources.base import Entry, Shard
 from tintype.sources.folder import FolderSource
@@ -99,7 +99,7 @@ def _measured(folder: Path, shards: int) -> list[Figure]:
     with opened_ledger(place, plan) as ledger:
         fill(ledger, plan)
     planned, cpu_planned = time.perf_counter(), child_cpu_seconds()
-    done = embed_output(place, plan, NullJob(place, plan), Limits(), 2)
+    done = embed_output(place, plan, on_this_machine(plan, NullJob(place, plan), Limits(), 2), 2)
     ended, cpu_ended = time.perf_counter(), child_cpu_seconds()
     if done.vectors != shards * IMAGES_A_SHARD:
         raise RuntimeError(f"{done.vectors} vectors of {shards} shards")

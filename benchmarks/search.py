@@ -7,6 +7,7 @@ of the rows pass the filter. That the answers are those of comparing all exactly
 
 from __future__ import annotations
 
+import importlib
 import os
 import statistics
 import sys
@@ -133,7 +134,7 @@ def _tables(rows: int) -> Iterator[tuple[int, pa.Table]]:
 def _add_model(folder: Path) -> None:
     """A text tower of CLIP's ViT-B/32 with random weights, beside a tiny tower of images."""
     sys.path.insert(0, str(ROOT / "tests" / "models"))
-    import torch_libraries
+    torch_libraries = importlib.import_module("torch_libraries")
     import transformers
 
     import tintype
