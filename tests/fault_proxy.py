@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import socket
 import socketserver
 import struct
@@ -18,7 +19,7 @@ KINDS = ("slow", "503", "500", "429", "reset", "lost answer", "hang", "cut", "sh
 slow: the answer comes in pieces over a second. 503, 500, 429: answered so without asking the server. reset: the
 connection is reset at once; lost answer: the server does as asked, then the connection is reset. hang: nothing comes.
 cut: the length is told right, and half the body comes. short: half the body comes, and its length is told. long: more
-is told than comes. empty: a good answer without a body.
+is told than comes. empty: a good answer without a body. Of DynamoDB and SQS also "throttled": refused in their words.
 """
 
 Chooser = Callable[[str, str], str | None]
@@ -97,6 +98,9 @@ def _serve(handler: socketserver.StreamRequestHandler, proxy: FaultProxy) -> boo
         answer = f"HTTP/1.1 {kind} Sorry\r\nContent-Length: 8\r\nConnection: close\r\n\r\nslow dow"
         handler.wfile.write(answer.encode())
         return False
+    if kind == "throttled":
+        handler.wfile.write(_throttled("sqs" if "SQS" in names.get("x-amz-target", "") else "dynamodb"))
+        return False
     status, reason, answered, content = _asked(proxy.upstream, method, path, headers, body)
     if kind == "lost answer":
         return _reset(handler)
@@ -117,6 +121,16 @@ def _serve(handler: socketserver.StreamRequestHandler, proxy: FaultProxy) -> boo
     if not is_head:
         _send(handler, content, is_slow=kind == "slow")
     return False
+
+
+def _throttled(service: str) -> bytes:
+    word = {
+        "dynamodb": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+        "sqs": "com.amazonaws.sqs#RequestThrottled",
+    }[service]
+    body = json.dumps({"__type": word, "message": "Too much is asked of it."}).encode()
+    head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body
 
 
 def _headers(handler: socketserver.StreamRequestHandler) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         duplicates,
         embed,
         embed_to,
+        file_head,
         info,
         issues,
         labels,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         open,
         open_search,
         outliers,
+        predict,
         remove_model,
         report,
         scan,
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
         search,
         select,
         status,
+        train_head,
         trust,
         verify,
         work,
         write_answers,
+        zero_shot_head,
     )
     from tintype.core.errors import TintypeError
     from tintype.store.collection import Collection
@@ -59,6 +63,7 @@ __all__ = [
     "duplicates",
     "embed",
     "embed_to",
+    "file_head",
     "info",
     "issues",
     "labels",
@@ -68,6 +73,7 @@ __all__ = [
     "open",
     "open_search",
     "outliers",
+    "predict",
     "remove_model",
     "report",
     "scan",
@@ -75,10 +81,12 @@ __all__ = [
     "search",
     "select",
     "status",
+    "train_head",
     "trust",
     "verify",
     "work",
     "write_answers",
+    "zero_shot_head",
 ]
 
 

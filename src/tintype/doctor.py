@@ -20,6 +20,13 @@ PLUGIN_KINDS = ("stages", "sources", "finders", "backends", "exports")
 LOW_DISK_BYTES = 1_000_000_000
 
 _ADDS = {
+    "torch": "models of hubs, run by PyTorch",
+    "text": "search by words without PyTorch",
+    "tensorrt": "models run by TensorRT on an NVIDIA GPU",
+    "triton": "models run by a Triton server",
+    "aws": "ledgers in DynamoDB and SQS; profiles of ~/.aws",
+    "cloud": "images and outputs in object stores (S3, Google's, Azure's)",
+    "ray": "workers on a Ray cluster",
     "train": "making the built-in descriptor anew",
     "raw": "camera raw photos (CR2, NEF, ARW, DNG, …)",
     "jxl": "JPEG XL",

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import tintype
 from tintype.cli.objects import objects
-from tintype.core.errors import SourceError
+from tintype.core.errors import SourceError, UsageError
 from tintype.testing.pictures import encoded, scene
 
 
@@ -53,5 +53,6 @@ def test_takes_its_options(photos):
 
 
 def test_words_that_do_not_fit_are_refused(photos):
-    assert run(photos).exit_code == 2
+    with pytest.raises(UsageError, match="a table, or a column of boxes"):
+        run(photos)
     assert run(photos, "--boxes", "x.json", "--format", "dota").exit_code == 2

@@ -46,6 +46,26 @@ def workplace(original: Path, tmp_path: Path) -> Workplace:
     return Workplace(home)
 
 
+@pytest.fixture
+def tiny_models(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models without training, as their makers would give them: an ONNX file, and folders of transformers."""
+    from onnx_makers import save_bright_cells
+
+    torch_libraries = pytest.importorskip("torch_libraries", reason="the models of the page run on torch")
+    import box_libraries
+    import word_libraries
+
+    save_bright_cells(workplace.home / "bright.onnx")
+    for name, save in (
+        ("owlvit", box_libraries.save_owlvit),
+        ("vit_gpt2", word_libraries.save_vit_gpt2),
+        ("vilt", word_libraries.save_vilt),
+        ("sam", box_libraries.save_sam),
+    ):
+        save(workplace.home / name)
+    monkeypatch.setenv("PYTHONPATH", str(torch_libraries.WORKERS))
+
+
 def _make_pictures(place: Path) -> None:
     """The pictures that `make demo` makes, without their scan."""
     demo: dict[str, Any] = runpy.run_path(str(REPOSITORY / "examples" / "demo.py"))

@@ -16,6 +16,7 @@ from workplace import Workplace
 NOT_RUN = ("make", "pip", "#")  # lines of shell blocks that begin so: they set up what the tests run in
 COMMANDS = ("tintype", "cp", "mkdir")
 NEEDS_AWS = ("object-stores.md",)
+NEEDS_MODELS = ("detection.md",)
 RUNNING_S = 60
 
 
@@ -23,6 +24,8 @@ RUNNING_S = 60
 def test_the_examples_of_a_page_run_one_after_the_other(page: Path, workplace: Workplace, monkeypatch, request):
     if page.name in NEEDS_AWS:
         request.getfixturevalue("aws")
+    if page.name in NEEDS_MODELS:
+        request.getfixturevalue("tiny_models")
     for name in set(os.environ) - set(workplace.environ):
         monkeypatch.delenv(name)
     for name, value in workplace.environ.items():
@@ -34,7 +37,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path, workplace: W
         if block.language == "sh" and block.is_run:
             printed = _run_shell(block, workplace)
         elif block.language == "python" and block.is_run and not block.file:
-            _run_python(block, names)
+            printed = _run_python(block, names) or printed
         elif block.language == "text" and printed:
             _check_output(block, printed)
             printed = ""
@@ -82,10 +85,12 @@ def _run_shell(block: Block, workplace: Workplace) -> str:
     return printed
 
 
-def _run_python(block: Block, names: dict[str, Any]) -> None:
+def _run_python(block: Block, names: dict[str, Any]) -> str:
+    """What it prints."""
     code = compile("\n" * block.line + block.text, block.page, "exec")
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, names)
+    return printed.getvalue()
 
 
 def _check_output(block: Block, printed: str) -> None:

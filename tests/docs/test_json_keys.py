@@ -31,7 +31,10 @@ COMMANDS = {
     "models": ("models",),
     "embed": ("embed", "PLACE", "--output", "vectors", "--model", "descriptor", "--quiet"),
     "status": ("status", "vectors"),
+    "status of a collection": ("status", "PLACE"),
     "verify": ("verify", "vectors"),
+    "models head": ("models", "head", "place", "--over", "descriptor", "--column", "folder", "--from", "PLACE"),
+    "predict": ("predict", "PLACE", "--model", "place"),
     "search": ("search", "PLACE", "--image", "originals/Casio_EX-S1.jpg"),
     "index": ("index", "build", "PLACE", "--column", "descriptor"),
     "report": ("report", "PLACE", "-o", "report.html"),
@@ -47,7 +50,7 @@ COMMANDS = {
 OPEN = frozenset(
     [
         *("status", "formats", "years", "cameras.named", "shapes", "skipped", "versions", "time.stages"),
-        *("members", "splits", "images", "classes", "left_out", "models", "shards", "index.skipped"),
+        *("members", "splits", "images", "classes", "left_out", "models", "model", "shards", "index.skipped"),
         *("settings[].value", "settings[].default"),
     ]
 )

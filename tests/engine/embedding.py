@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper
 
+from tintype.core.columns import Column
 from tintype.engine.vectors.job import EmbedJob
 from tintype.models.card_file import hashed
 from tintype.sources.base import Item, Shard
 from tintype.sources.folder import FolderSource
+from tintype.sources.tar import TarSource
 from tintype.store.outputs.manifest import MANIFEST_FILE
 from tintype.store.outputs.plan import PLAN_FILE
 
@@ -101,6 +103,22 @@ class DeadlySource(FolderSource):
         for item in super().read(shard, max_bytes):
             obey(item.uri, "read")
             yield item
+
+
+class RewrittenSource(TarSource):
+    """Its file is written over, in place, after its second image was read: once for each `.new` file beside it."""
+
+    def with_labels(self, labels: tuple[Column, ...]) -> TarSource:
+        return RewrittenSource(self.path, labels)
+
+    def read(self, shard: Shard, max_bytes: int) -> Iterator[Item]:
+        for index, item in enumerate(super().read(shard, max_bytes)):
+            yield item
+            if index == 1 and (others := sorted(self.path.parent.glob("*.new"))):
+                with self.path.open("r+b") as file:
+                    file.write(others[0].read_bytes())
+                    file.truncate()
+                others[0].unlink()
 
 
 @dataclass(frozen=True)

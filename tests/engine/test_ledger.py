@@ -13,17 +13,18 @@ from tintype.core.errors import CollectionDamaged
 from tintype.engine.ledger import sqlite as sqlite_ledger
 from tintype.engine.ledger.base import Ledger
 from tintype.engine.ledger.sqlite import SqliteLedger
-from tintype.testing.ledger import Clock, LedgerContract, Memory, MemoryLedger
+from tintype.testing.ledger import Clock, OrderedLedgerContract
+from tintype.testing.memory_ledger import Memory, MemoryLedger
 
 
-class TestMemoryLedger(LedgerContract):
+class TestMemoryLedger(OrderedLedgerContract):
     @pytest.fixture
     def make_ledger(self) -> Callable[[Clock], Ledger]:
         memory = Memory()
         return lambda clock: MemoryLedger(memory, clock)
 
 
-class TestSqliteLedger(LedgerContract):
+class TestSqliteLedger(OrderedLedgerContract):
     @pytest.fixture
     def make_ledger(self, tmp_path: Path) -> Callable[[Clock], Ledger]:
         return lambda clock: SqliteLedger(tmp_path / "ledger.sqlite", clock)

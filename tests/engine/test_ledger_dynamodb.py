@@ -1,5 +1,6 @@
 """The ledger in DynamoDB and SQS keeps the contract against moto's server, writes four times a shard, loses nothing."""
 
+import re
 import subprocess
 import sys
 import uuid
@@ -38,7 +39,6 @@ def ledger(aws: str, name: str, monkeypatch: pytest.MonkeyPatch) -> DynamoLedger
 
 class TestDynamoLedger(LedgerContract):
     lease_s = 2
-    is_ordered = False
     many = 105
 
     @pytest.fixture
@@ -268,6 +268,44 @@ def test_what_aws_refuses_is_said_in_one_line(proxy: FaultProxy, name: str, monk
     proxy.fail_all("500")
     with pytest.raises(CollectionError, match=f"the ledger {name} in DynamoDB cannot be used: 500"):
         ledger.counts()
+
+
+@pytest.mark.parametrize(
+    ("kind", "service"), [("throttled", "DynamoDB"), ("throttled", "AmazonSQS"), ("503", "DynamoDB")]
+)
+def test_a_service_that_stays_busy_is_said_in_one_line_after_its_tries(
+    proxy: FaultProxy, name: str, kind: str, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tintype.engine.ledger.aws.ATTEMPTS", 2)
+    monkeypatch.setattr(sqs_queue, "_WAIT_S", 0)
+    ledger = DynamoLedger(name)
+    ledger.begin()
+    proxy.fail_all(kind, only=service)
+    with pytest.raises(CollectionError) as caught:
+        ledger.lease("one", 60)
+    said = str(caught.value)
+    assert re.search(
+        r"(ProvisionedThroughputExceededException|RequestThrottled|503).*, 2 times\. What was finished is", said
+    )
+    assert "\n" not in said
+    assert [fault for _, _, fault in proxy.seen if fault] == [kind] * 2
+
+
+def test_a_service_that_is_busy_for_a_while_costs_only_time(
+    proxy: FaultProxy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqs_queue, "_WAIT_S", 0)
+    ledger = DynamoLedger(name)
+    for _ in range(2):
+        proxy.fail_first("throttled", 2)
+        assert ledger.join("0123456789ab")
+        proxy.fail_first("throttled", 2)
+    assert ledger.add("rows", [b"1"], onto=0)
+    for service in ("DynamoDB", "AmazonSQS"):
+        proxy.fail_first("throttled", 2, only=service)
+        (lease,) = _leases(ledger, 1)
+        assert ledger.give_back(lease)
+    assert ledger.counts() == {"pending": 1}
 
 
 def test_without_boto3_it_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Embeds into an output, slowly enough to be killed in the middle, with a lease that soon runs out.
 
-Arguments: output, and the root to plan it with; without one it helps to embed what is planned.
+Arguments: output, ledger, seconds of a lease, and the root to plan it with; without one it helps to embed what is
+planned.
 """
 
 import sys
@@ -12,7 +13,6 @@ from tintype import api
 from tintype.api import outputs
 from tintype.engine.vectors.job import EmbedJob
 
-LEASE_S = 1.0
 _EACH_S = 0.01
 SHARD_IMAGES = 5
 
@@ -36,8 +36,13 @@ if __name__ == "__main__":
     import embed_slowly  # workers find the job under its own name
 
     outputs.EmbedJob = embed_slowly.SlowJob  # type: ignore[misc]  # in the place of the plain one
-    output, *roots = sys.argv[1:]
+    output, ledger, lease_s, *roots = sys.argv[1:]
+    if ledger.startswith("dynamodb"):
+        from tintype.engine.ledger.dynamodb import DynamoLedger
+
+        DynamoLedger.reclaim_s = 2 * float(lease_s)  # a minute otherwise
+    how = {"model": "descriptor", "shard_images": SHARD_IMAGES, "ledger": ledger, "lease_s": float(lease_s)}
     if roots:
-        api.embed_to(output, *roots, model="descriptor", shard_images=SHARD_IMAGES, workers=2, lease_s=LEASE_S)
+        api.embed_to(output, *roots, workers=2, **how)
     else:
         api.work(output)

@@ -50,6 +50,9 @@ transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)
 
+WORKERS = Path(__file__).parent / "beside_workers"
+"""To be in the PYTHONPATH of processes that a test starts, where models run on PyTorch."""
+
 SIDE = 64
 LENGTH = 16
 PIECES = 80
@@ -68,7 +71,7 @@ def seeded(make: Any) -> Any:
     model = make().eval()
     with torch.no_grad():
         for values in model.parameters():
-            if values.ndim == 4 and values.shape[-1] >= 8:
+            if values.ndim == 4 and values.shape[-2] == values.shape[-1] >= 8:
                 side = values.shape[-1]
                 coarse = torch.randn(*values.shape[:2], -(-side // 4), -(-side // 4))
                 values.copy_(torch.nn.functional.interpolate(coarse, size=(side, side), mode="bilinear"))
@@ -184,13 +187,13 @@ def change_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in facts.items() if value is not None}))
 
 
-def clip_tokenizer() -> Any:
-    """Byte pairs of a few sentences, in CLIP's own class."""
+def clip_tokenizer(*first: str) -> Any:
+    """Byte pairs of a few sentences, in CLIP's own class; `first` are tokens that come before its marks."""
     trained = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     trained.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    marks = ["<|startoftext|>", "<|endoftext|>"]
+    marks = [*first, "<|startoftext|>", "<|endoftext|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=700, special_tokens=marks, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False

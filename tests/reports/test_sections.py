@@ -27,6 +27,7 @@ from tintype.reports.content import (
     ReportContent,
     Series,
     Suspect,
+    Told,
     Verification,
 )
 from tintype.reports.page import render
@@ -372,3 +373,15 @@ def test_each_photo_is_embedded_once_and_the_page_is_the_same_each_time(photos: 
     assert len(embedded) == len(set(embedded))
     assert page.count("data-thumbnail=") > 2 * len(embedded)
     assert render(photos) == page
+
+
+def test_what_models_say_stands_beside_a_picture_and_boxes_are_drawn_over_it() -> None:
+    told = Told(
+        facts=[("Caption (blip)", "a <b>dog</b>"), ("Objects (detr)", "dog, car")], boxes=[(0.25, 0.5, 0.75, 1.0)]
+    )
+    page = render(report_of(pictures=[A, B], told=lambda uris: {"a.jpg": told} if "a.jpg" in uris else {}))
+    sheet = page[page.index('id="sheet"') :]
+    assert sheet.count('class="overlaid"') == 1
+    assert '<rect class="overlaid" x="100" y="150" width="200" height="150"/>' in sheet
+    assert "<dt>Caption (blip)</dt><dd>a &lt;b&gt;dog&lt;/b&gt;</dd>" in sheet
+    assert "<dd>dog, car</dd>" in sheet

@@ -51,6 +51,23 @@ def test_a_fault_that_passes_changes_nothing(bucket: str, proxy: FaultProxy, kin
 
 
 @pytest.mark.parametrize("kind", ["503", "reset", "lost answer"])
+@pytest.mark.parametrize("step", ["PUT", "POST"], ids=["copied", "deleted"])
+def test_a_file_gets_another_name_within_the_store_though_requests_fail(
+    bucket: str, proxy: FaultProxy, kind: str, step: str
+) -> None:
+    place = ObjectPlace(f"s3://{bucket}/p", BUDGET)
+    place.write("parts/a", b"content")
+    proxy.fail_first(kind, 2, only=step)
+    place.move("parts/a", "b")
+    assert {method for method, _, _ in proxy.seen} == {"PUT", "POST"}  # no bytes come here
+    assert [fault for _, _, fault in proxy.seen if fault] == [kind] * 2
+    assert list(place.names()) == ["b"]
+    assert place.read("b") == b"content"
+    with pytest.raises(FileNotFoundError):
+        place.move("parts/a", "b")
+
+
+@pytest.mark.parametrize("kind", ["503", "reset", "lost answer"])
 def test_of_many_who_create_at_once_one_succeeds_though_answers_are_lost(
     bucket: str, proxy: FaultProxy, kind: str
 ) -> None:

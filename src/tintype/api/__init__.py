@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from tintype.api.deciding import decide, decisions
     from tintype.api.embedding import embed
     from tintype.api.findings import clusters, labels, leaks, map, outliers, select
+    from tintype.api.heads import file_head, train_head, zero_shot_head
     from tintype.api.likeness import neighbors
     from tintype.api.model_cards import add_model, card, cards, remove_model
     from tintype.api.model_checks import check_model, write_triton_repository
     from tintype.api.objects import scan_objects
     from tintype.api.outputs import embed_to, status, verify, work
+    from tintype.api.predicting import predict
     from tintype.api.reporting import report
     from tintype.api.scanning import check, open, scan, trust
     from tintype.api.searching import open_search, search, write_answers
@@ -24,10 +26,12 @@ _HOMES = {
     "answers": ("duplicates", "info", "issues", "remarks"),
     "deciding": ("decide", "decisions"),
     "findings": ("clusters", "labels", "leaks", "map", "outliers", "select"),
+    "heads": ("file_head", "train_head", "zero_shot_head"),
     "likeness": ("neighbors",),
     "model_checks": ("check_model", "write_triton_repository"),
     "objects": ("scan_objects",),
     "outputs": ("embed_to", "status", "verify", "work"),
+    "predicting": ("predict",),
     "reporting": ("report",),
     "scanning": ("check", "open", "scan", "trust"),
     "searching": ("open_search", "search", "write_answers"),
@@ -47,6 +51,7 @@ __all__ = [
     "duplicates",
     "embed",
     "embed_to",
+    "file_head",
     "info",
     "issues",
     "labels",
@@ -56,6 +61,7 @@ __all__ = [
     "open",
     "open_search",
     "outliers",
+    "predict",
     "remarks",
     "remove_model",
     "report",
@@ -65,11 +71,13 @@ __all__ = [
     "sections",
     "select",
     "status",
+    "train_head",
     "trust",
     "verify",
     "work",
     "write_answers",
     "write_triton_repository",
+    "zero_shot_head",
 ]
 
 

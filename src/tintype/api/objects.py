@@ -14,6 +14,7 @@ from tintype.api.scanning import open as open_collection
 from tintype.api.settings import config_for
 from tintype.core.columns import Column
 from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
+from tintype.core.names import shown
 from tintype.core.platform import available_cpus, full_disk_is_said
 from tintype.core.progress import Progress
 from tintype.core.settings import Config
@@ -22,6 +23,7 @@ from tintype.engine.scan import locked
 from tintype.engine.scan import scan as run_scan
 from tintype.sources.annotations.base import Unit
 from tintype.sources.annotations.resolve import Format, resolve_annotations
+from tintype.sources.annotations.stored import StoredBoxes, is_boxes
 from tintype.sources.base import Notes, Source
 from tintype.sources.box_places import ORIENTATIONS, Orientation
 from tintype.sources.object_list import IMAGES, ObjectList, write_list
@@ -43,6 +45,7 @@ def scan_objects(
     images: str = "",
     unit: Unit | None = None,
     orientation: Orientation = "auto",
+    column: str | None = None,
     collection: Place | None = None,
     stages: Sequence[str] | None = None,
     workers: int | None = None,
@@ -56,7 +59,8 @@ def scan_objects(
     that the names in them are relative to; without it a name may be any end of a uri that only one image has. `unit` is
     what a table's numbers are: "px", or "share" of the image; where it is not given, the numbers tell. `orientation` is
     what the numbers speak of where EXIF turns an image: the "upright" image, the pixels as "stored", or "auto", which
-    is the upright image unless the annotations state a size that only the stored pixels have.
+    is the upright image unless the annotations state a size that only the stored pixels have. `column` is one of the
+    collection's own columns of boxes, as `objects_CARD`: what a detector found, besides the annotations or instead.
 
     The result lies inside the collection and holds the objects of these annotations alone; `Collection.objects()`
     opens it again. A second call cuts only what is new or changed in images or annotations. Boxes of images that the
@@ -66,13 +70,17 @@ def scan_objects(
     Raises CollectionNotFound where nothing was scanned, SourceError where annotations cannot be read or no box belongs
     to an image, UsageError, and what `scan` raises.
     """
-    if not boxes:
-        raise UsageError("no annotations: name a file of COCO or CVAT, a folder of Pascal VOC or YOLO, or a table")
+    if not boxes and column is None:
+        raise UsageError(
+            "no annotations: name a file of COCO or CVAT, a folder of Pascal VOC or YOLO, a table, or a column of boxes"
+        )
     if orientation not in ORIENTATIONS:
         raise UsageError(f"no orientation {orientation!r}. There are: {', '.join(ORIENTATIONS)}")
     annotations = [resolve_annotations(absolute(one), kind, unit) for one in boxes]
     opened = open_collection(place, collection)
     trusted.require_trust(opened.layout, opened.record, "added to")
+    if column is not None:
+        annotations.append(_stored(opened, column))
     settings = config if config is not None else config_for(opened.sources, opened.layout)
     known = _images(opened, orientation)
     layout = Layout(opened.layout.objects)
@@ -92,6 +100,17 @@ def scan_objects(
     objects = Collection.open(layout.place)
     objects.last_scan = summary
     return objects
+
+
+def _stored(opened: Collection, name: str) -> StoredBoxes:
+    """The boxes in a column of the collection."""
+    there = [field.name for field in opened.schema if is_boxes(field.type)]
+    if name not in there:
+        raise UsageError(
+            f"{opened.place} has no column of boxes {shown(name)!r}. "
+            + (f"There are: {', '.join(there)}" if there else "Find some first: tintype scan --stages objects:CARD")
+        )
+    return StoredBoxes(opened.place, name, opened.store.batches(["uri", name]))
 
 
 def _images(opened: Collection, orientation: Orientation) -> pa.Table:

@@ -6,22 +6,26 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from tintype.api.places import Place, absolute
+from tintype.api.places import Place, absolute, existing
 from tintype.codec.limits import Limits
 from tintype.core.columns import Column
-from tintype.core.errors import CollectionLocked, ModelError, UsageError
+from tintype.core.errors import CollectionLocked, CollectionNotFound, ModelError, UsageError
+from tintype.core.names import shown
 from tintype.core.platform import FileLock, available_cpus, full_disk_is_said
-from tintype.core.progress import Progress
+from tintype.core.progress import EmbedSummary, Progress
 from tintype.core.settings import Config
+from tintype.engine.executors.base import Finished
+from tintype.engine.executors.ray import Cluster, connected
 from tintype.engine.prepare import decode_state
 from tintype.engine.vectors.job import EmbedJob
 from tintype.engine.vectors.leavings import LOCK_FILE
 from tintype.engine.vectors.ledgers import fill, opened_ledger
-from tintype.engine.vectors.looking import output_status
+from tintype.engine.vectors.looking import OutputStatus, output_status
 from tintype.engine.vectors.planning import plan_output, refuse_other_files
-from tintype.engine.vectors.progress import EmbedSummary, OutputStatus
-from tintype.engine.vectors.run import embed_output
+from tintype.engine.vectors.run import embed_output, on_cluster, on_this_machine
 from tintype.engine.vectors.verifying import Verified, verify_output
 from tintype.models import registry
 from tintype.models.card import Card
@@ -29,12 +33,18 @@ from tintype.models.running import Engine, default
 from tintype.sources.base import HasLabels, Source
 from tintype.sources.resolve import resolve
 from tintype.sources.several import SeveralSources
+from tintype.store.layout import Layout
 from tintype.store.outputs.base import format_of
+from tintype.store.outputs.manifest import read_manifest
 from tintype.store.outputs.plan import OutputNotFound, Plan, read_plan, refuse_other
 from tintype.store.places.base import Place as OutputPlace
 from tintype.store.places.local import LocalPlace
 from tintype.store.places.opening import open_place
 
+if TYPE_CHECKING:
+    from tintype.engine.collection_status import CollectionStatus
+
+EXECUTORS = ("processes", "ray")
 SHARD_IMAGES = 10_000
 LEASE_S = 60.0
 
@@ -49,6 +59,8 @@ def embed_to(
     format: str = "parquet",  # noqa: A002  as others call it
     shard_images: int = SHARD_IMAGES,
     workers: int | None = None,
+    executor: str = "processes",
+    address: str | None = None,
     ledger: str = "sqlite",
     lease_s: float = LEASE_S,
     config: Config | None = None,
@@ -62,16 +74,24 @@ def embed_to(
     images, as `format` ("parquet", "npz", "clip-retrieval" or "lance") has it, and `manifest.json` at the end. Other
     processes may help: see `work`. A shard whose process was not heard of for `lease_s` seconds is given to another.
 
+    `executor` says where `workers` run: "processes" are on this machine, "ray" on the Ray cluster at `address`, by
+    default that of RAY_ADDRESS or one that is started here. On a cluster of several machines output and sources must
+    lie where all of them reach them, and the ledger in DynamoDB.
+
     Raises UsageError where the output is of another run or holds other files, SourceError, ModelError, StorageFull,
-    and WorkerFailed where shards were given up.
+    MissingExtra, and WorkerFailed where shards were given up.
     """
     if not sources:
         raise UsageError("nothing to embed: name a folder, a tar shard or a table")
     if not 1 <= shard_images <= 1_000_000:
         raise UsageError(f"a shard has 1 to 1,000,000 images, not {shard_images:,}")
     format_of(format)
-    place = open_place(os.fspath(output))
+    if executor not in EXECUTORS:
+        raise UsageError(f"no executor {shown(executor)!r}; there are {', '.join(EXECUTORS)}")
+    if address is not None and executor != "ray":
+        raise UsageError("an address is that of a Ray cluster: say --executor ray as well")
     settings = config if config is not None else _settings(sources)
+    place = open_place(os.fspath(output), settings.transfer)
     found = [one for named in sources for one in _resolved(absolute(named), settings)]
     card = registry.card(model)
     wanted = Plan(
@@ -94,8 +114,15 @@ def embed_to(
         ledger=ledger,
         lease_s=lease_s,
     )
-    source, plan = _planned(place, found, wanted, progress)
-    return _embed(place, plan, card, source, workers or settings.scan.workers, progress)
+    with connected(address) if executor == "ray" else contextlib.nullcontext() as cluster:
+        if cluster is not None:
+            _check_reach(cluster, place, ledger)
+        source, plan = _planned(place, found, wanted, progress)
+        job = EmbedJob(place, plan, source, card, settings.limits)
+        count = workers or settings.scan.workers
+        if cluster is not None:
+            return embed_output(place, plan, on_cluster(cluster, plan, partial(member, place.url), count), 0, progress)
+        return _embed(job, count, progress)
 
 
 def work(output: Place, *, workers: int = 1, progress: Listener | None = None) -> EmbedSummary:
@@ -104,23 +131,33 @@ def work(output: Place, *, workers: int = 1, progress: Listener | None = None) -
     May run as often as one likes, here or on another machine that reaches the same sources, model and output. Raises
     CollectionNotFound where nothing was planned there, and what `embed_to` raises.
     """
-    place = open_place(os.fspath(output))
-    plan = read_plan(place)
-    card = registry.card(plan.model)
-    if card.fingerprint != plan.fingerprint:
-        raise ModelError(f"the model {plan.card} here is not the one that {place.url} was begun with")
-    if decode_state(Limits(**plan.limits)) != plan.decoding:
-        raise UsageError(f"{place.url} was begun with other decoders: install the same version with the same extras")
-    return _embed(place, plan, card, _source_of(plan), workers, progress)
+    try:
+        job = _joined(os.fspath(output))
+    except OutputNotFound:
+        if (layout := _collection_at(output)) is None:
+            raise
+        raise UsageError(
+            f"{layout.place} is a collection: one scan works on it, with as many --workers as you like. One that was "
+            "interrupted is gone on with by: tintype scan"
+        ) from None
+    return _embed(job, workers, progress)
 
 
-def status(output: Place, *, retry: bool = False) -> OutputStatus:
-    """How an output stands: shards by state, images done, how fast, what failed and why.
+def status(place: Place, *, retry: bool = False) -> OutputStatus | CollectionStatus:
+    """How an output stands, or the collection of a scanned folder or file: shards by state, images done, how fast, what
+    failed and why.
 
-    With `retry`, shards that were given up are made pending again first; then let `embed_to` or `work` go on. Raises
-    CollectionNotFound where nothing was planned there.
+    With `retry`, shards that were given up are made pending again first; then let `embed_to` or `work` go on, or `scan`
+    for a collection. Raises CollectionNotFound where there is neither.
     """
-    return output_status(open_place(os.fspath(output)), retry=retry)
+    try:
+        return output_status(open_place(os.fspath(place), _settings(()).transfer), retry=retry)
+    except OutputNotFound:
+        if (layout := _collection_at(place)) is None:
+            raise
+    from tintype.engine.collection_status import collection_status  # outputs need no Lance
+
+    return collection_status(layout, retry=retry)
 
 
 def verify(output: Place) -> Verified:
@@ -130,7 +167,14 @@ def verify(output: Place) -> Verified:
     vectors with their dimension and length, counts with the manifest. Raises CollectionNotFound where nothing was
     planned there.
     """
-    return verify_output(open_place(os.fspath(output)))
+    return verify_output(open_place(os.fspath(output), _settings(()).transfer))
+
+
+def _collection_at(place: Place) -> Layout | None:
+    try:
+        return Layout(existing(place))
+    except (CollectionNotFound, UsageError):
+        return None
 
 
 def _settings(sources: Sequence[Place]) -> Config:
@@ -184,8 +228,9 @@ def _planned(
                 progress(Progress("listing", 0, 0, {}, 0.0, 0.0, None, {}, None))
             labels = tuple((column.name, str(column.type), column.words) for column in source.labels)
             plan = plan_output(place, source, dataclasses.replace(wanted, labels=labels))
-        with full_disk_is_said(place.url), opened_ledger(place, plan) as ledger:
-            fill(ledger, plan)
+        if read_manifest(place) is None:
+            with full_disk_is_said(place.url), opened_ledger(place, plan) as ledger:
+                fill(ledger, plan)
     return _with_labels(source, plan.label_columns), plan
 
 
@@ -207,20 +252,45 @@ def _planning(place: OutputPlace) -> Iterator[None]:
         lock.release()
 
 
-def _embed(
-    place: OutputPlace, plan: Plan, card: Card, source: Source, workers: int, progress: Listener | None
-) -> EmbedSummary:
+def _joined(output: str) -> EmbedJob:
+    """What a process needs that helps to embed into an output. Raises ModelError or UsageError where it would do it
+    otherwise."""
+    settings = _settings(())
+    place = open_place(output, settings.transfer)
+    plan = read_plan(place)
+    card = registry.card(plan.model)
+    if card.fingerprint != plan.fingerprint:
+        raise ModelError(f"the model {plan.card} here is not the one that {place.url} was begun with")
     limits = Limits(**plan.limits)
-    job = EmbedJob(place, plan, source, card, limits)
-    return embed_output(place, plan, job, limits, workers or available_cpus(), progress)
+    if decode_state(limits) != plan.decoding:
+        raise UsageError(f"{place.url} was begun with other decoders: install the same version with the same extras")
+    found = [one for named in plan.sources for one in _resolved(named, settings, plan)]
+    return EmbedJob(place, plan, _with_labels(_together(found), plan.label_columns), card, limits)
 
 
-def _source_of(plan: Plan) -> Source:
-    from tintype.api.settings import config
+def _embed(job: EmbedJob, workers: int, progress: Listener | None) -> EmbedSummary:
+    count = workers or available_cpus()
+    return embed_output(job.output, job.plan, on_this_machine(job.plan, job, job.limits, count), count, progress)
 
-    settings = config()
-    found = [one for place in plan.sources for one in _resolved(place, settings, plan)]
-    return _with_labels(_together(found), plan.label_columns)
+
+def member(output: str) -> Iterator[Finished | None]:
+    """What a process of a cluster does: the work of `work` with one worker, but that the one who asked for it puts
+    files in their places."""
+    job = _joined(output)
+    with (
+        full_disk_is_said(job.place),
+        opened_ledger(job.output, job.plan) as ledger,
+        on_this_machine(job.plan, job, job.limits, 1)(ledger) as executor,
+    ):
+        yield from executor.run()
+
+
+def _check_reach(cluster: Cluster, place: OutputPlace, ledger: str) -> None:
+    if cluster.nodes > 1 and (isinstance(place, LocalPlace) or ledger == "sqlite"):
+        raise UsageError(
+            f"the Ray cluster has {cluster.nodes} machines, and {place.url} with its ledger lies on one. Nothing was "
+            "changed. Name an --output in an object store and --ledger dynamodb:NAME"
+        )
 
 
 def _together(found: Sequence[Source]) -> Source:

@@ -14,6 +14,7 @@ from tintype.api.inputs import Listener
 from tintype.api.pictures import mark_of_data, thumbnails_of
 from tintype.api.pictures import pictures as shown_pictures
 from tintype.api.places import Place, absolute
+from tintype.api.told import told_of
 from tintype.core.expressions import Compare, Not, Reference
 from tintype.core.settings import Config
 from tintype.core.version import VERSION
@@ -61,6 +62,7 @@ def _content(collection: Collection, config: Config, progress: Listener | None) 
         failures=_failures(collection),
         pictures=[picture for picture in pictures.values() if picture.width is not None],
         problems=collection.problems,
+        told=lambda uris: told_of(collection, uris),
         thumbnails=lambda uris: thumbnails_of(collection, uris),
         version=VERSION,
         data_version=mark_of_data(collection),

@@ -29,6 +29,8 @@ _KEPT = "What was finished is kept; the same command goes on where this one stop
 )
 @click.option("--shard-images", type=int, metavar="N", help="Images a file. Default: 10000.")
 @click.option("--ledger", metavar="WHERE", help="Who has which shard: sqlite (default) or dynamodb:NAME.")
+@click.option("--executor", metavar="NAME", help="Where workers run: processes of this machine (default) or ray.")
+@click.option("--address", metavar="HOST:PORT", help="Of a running Ray cluster; by default RAY_ADDRESS says it.")
 @options.workers
 @options.settings
 @options.quiet
@@ -42,6 +44,8 @@ def embed(
     format_: str | None,
     shard_images: int | None,
     ledger: str | None,
+    executor: str | None,
+    address: str | None,
     workers: int | None,
     settings: tuple[str, ...],
     quiet: bool,
@@ -57,7 +61,14 @@ def embed(
     from tintype.cli.progress import watched
     from tintype.cli.words import scan_blocks
 
-    of_files = {"backend": backend, "format": format_, "shard_images": shard_images, "ledger": ledger}
+    of_files = {
+        "backend": backend,
+        "format": format_,
+        "shard_images": shard_images,
+        "ledger": ledger,
+        "executor": executor,
+        "address": address,
+    }
     given: dict[str, Any] = {name: value for name, value in of_files.items() if value is not None}
     if output is None and given:
         raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} is for files: name an --output")
@@ -111,15 +122,16 @@ def work(output: str, workers: int, quiet: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("output", type=click.Path())
+@options.place
 @click.option("--retry", is_flag=True, help="Let shards that were given up be tried again.")
 @options.as_json
-def status(output: str, retry: bool, as_json: bool) -> None:
-    """Say how the vectors in OUTPUT come along: what is done, how fast, what failed and why."""
+def status(place: str, retry: bool, as_json: bool) -> None:
+    """Say how the vectors in PLACE come along, or the scan of its collection: what is done, how fast, what failed and
+    why."""
     from tintype import api
     from tintype.cli.embed_words import status_blocks
 
-    document = api.status(output, retry=retry).to_json()
+    document = api.status(place, retry=retry).to_json()
     show(document, status_blocks(document), as_json=as_json)
 
 

@@ -29,23 +29,32 @@ def embedded_blocks(document: Document) -> Iterator[Block]:
 
 
 def status_blocks(document: Document) -> Iterator[Block]:
-    """How an output stands."""
+    """How an output or a collection stands."""
+    is_output = "output" in document
+    place = document["output"] if is_output else document["collection"]
+    again = f"tintype work {place}" if is_output else "tintype scan"
     state = "complete" if document["complete"] else "not complete"
-    yield Line(f"{document['output']} is {state}: {document['done']:,} of {document['images']:,} images are done")
+    if is_output:
+        yield Line(f"{place} is {state}: {document['done']:,} of {document['images']:,} images are done")
+    else:
+        yield Line(f"{place} has {document['images']:,} images; its last scan is {state}")
+        if document["scanned_by"]:
+            yield Line(f"Scanned just now by {document['scanned_by']}")
     if document["retried"]:
-        yield Line(f"{document['retried']:,} shards will be tried again: tintype work {document['output']}")
-    yield Line(f"Shards: {counts(document['shards'])}")
+        yield Line(f"{document['retried']:,} shards will be tried again: {again}")
+    if document["shards"]:
+        yield Line(f"Shards: {counts(document['shards'])}")
     if document["status"]:
         yield Line(f"Images: {counts(document['status'])}")
-    if document["images_per_second"]:
+    if document.get("images_per_second"):
         left = document["seconds_left"]
         yield Line(f"{document['images_per_second']:,.0f} images/s of late; {duration(left)} left")
     given_up = [(str(entry["shard"]), f"{entry['images']:,}", entry["reason"]) for entry in document["abandoned"]]
     if given_up:
         yield Table("Shards given up", ("shard", ">images", "why"), given_up[:MAX_PROBLEMS])
-        yield Line(f"To try them once more: tintype status {document['output']} --retry")
+        yield Line(f"To try them once more: tintype status {place} --retry" if is_output else f"The next {again} does")
     failed = [(entry["id"], f"{entry['status']}: {entry['reason']}") for entry in document["failures"]]
-    yield from _problems("Images without a vector (some)", failed)
+    yield from _problems("Images without a vector (some)" if is_output else "Images that failed (some)", failed)
 
 
 def verified_blocks(document: Document) -> Iterator[Block]:

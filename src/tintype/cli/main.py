@@ -32,6 +32,7 @@ COMMANDS = {
     "decisions": ("tintype.cli.decisions:decisions", "List what was decided."),
     "models": ("tintype.cli.models:models", "List, add and remove models."),
     "embed": ("tintype.cli.embed:embed", "Give each image a vector by a model."),
+    "predict": ("tintype.cli.heads:predict", "Run a head on stored vectors."),
     "work": ("tintype.cli.embed:work", "Help to embed, as one more process."),
     "status": ("tintype.cli.embed:status", "Say how vectors come along."),
     "verify": ("tintype.cli.embed:verify", "Prove that vectors are whole."),

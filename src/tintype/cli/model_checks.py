@@ -12,7 +12,7 @@ from tintype.cli.output import Block, Line, Table, show
 from tintype.core.names import shown
 
 if TYPE_CHECKING:
-    from tintype.models.parity import Parity, Row
+    from tintype.models.parity_rows import Parity, Row
 
 
 @click.command()
@@ -25,7 +25,8 @@ def check(model: str, images: str | None, engines: tuple[str, ...], as_json: boo
 
     The reference decodes in full, prepares images as the model's own library does where that is installed, and runs the
     model in fp32. An engine with a mean cosine below 0.999 or a worst below 0.99, or a classifier with another first
-    class for more than one image in a hundred, is not used unless it is named.
+    class (or a model with another answer in boxes, words or masks) for more than one image in a hundred, is not used
+    unless it is named.
     """
     from tintype import api
 

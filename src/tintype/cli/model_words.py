@@ -12,7 +12,7 @@ from tintype.cli.output import Block, Line, Table
 from tintype.core.errors import UsageError
 from tintype.core.names import shown
 from tintype.models.adding.wishes import Wishes
-from tintype.models.card import Card, PixelInput, TextInput
+from tintype.models.card import Card, Detection, Input, PixelInput, PlaceInput, TextInput
 from tintype.models.card_file import files
 
 
@@ -66,6 +66,10 @@ def wishes(told: Mapping[str, Any]) -> Wishes:
         std=_levels("--std", told["std"]) if told["std"] else None,
         order=told["order"],
         labels=Path(labels) if labels else None,
+        boxes=told["boxes"],
+        unit=told["unit"],
+        scores=told["scores"],
+        overlap=told["overlap"],
     )
 
 
@@ -92,6 +96,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     for output in card.outputs:
         unit = ", of unit length" if output.normalized else ""
         yield f"output {output.name}", f"{' x '.join(map(str, output.shape))} {output.meaning}{unit}"
+    if card.detection is not None:
+        yield "detection", _detection(card.detection)
     for part in card.weights:
         of = f", commit {part.revision}" if part.revision else ""
         yield f"weights for {part.engine}", f"{part.file.name}, SHA-256 {part.file.sha256}{of}"
@@ -108,13 +114,30 @@ def _line(card: Card) -> tuple[str, ...]:
 
 
 def _input(card: Card) -> str:
-    given = card.input
+    return ", and ".join(_one_input(given) for given in (card.input, *card.beside))
+
+
+def _one_input(given: Input) -> str:
     if isinstance(given, PixelInput):
-        how = f"shorter side to {given.shorter_px:g} px, center cropped" if given.fit == "crop" else given.fit
+        how: str = given.fit
+        if given.fit == "crop":
+            how = f"shorter side to {given.shorter_px:g} px, center cropped"
+        elif given.fit == "whole":
+            sides = (("shorter", given.shorter_px), ("longer", given.longer_px))
+            how = "whole, " + ", ".join(f"{name} side up to {side:g} px" for name, side in sides if side)
+            return f"images ({how}, {given.filter}), {given.order} {given.dtype}"
         return f"images, {given.width} x {given.height} px ({how}, {given.filter}), {given.order} {given.dtype}"
     if isinstance(given, TextInput):
         return f"words, up to {given.length} tokens"
+    if isinstance(given, PlaceInput):
+        return "boxes or points in them"
     return f"vectors of {given.card}, of {given.dimension} dimensions"
+
+
+def _detection(given: Detection) -> str:
+    names = f"{given.labels.name}, " if given.labels else ""
+    overlap = f", overlapping by up to {given.overlap:g}" if given.overlap is not None else ""
+    return f"{names}{given.scoring} of {given.scores}, boxes by {given.form} in {given.unit}{overlap}"
 
 
 def _output(card: Card) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from tintype.cli import model_checks, options
+from tintype.cli import heads, model_checks, options
 from tintype.cli.output import Line, show
 
 FILTERS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+FORMS = ("center", "corners", "corner and size")
+SCORINGS = ("softmax", "sigmoid", "probabilities")
 
 
 @click.group(invoke_without_command=True)
@@ -46,7 +48,9 @@ def models_show(model: str, as_json: bool) -> None:
 @click.option("--trained-on", metavar="TEXT", help="What it was trained on, where its files do not say.")
 @click.option("--revision", metavar="COMMIT", help="Which commit, branch or tag of the hub.")
 @click.option("--no-onnx", is_flag=True, help="Do not export it to ONNX: it then needs PyTorch to run.")
-@click.option("--task", type=click.Choice(["embed image", "classify"]), help="What an .onnx file is for.")
+@click.option(
+    "--task", type=click.Choice(["embed image", "classify", "multi-label", "detect"]), help="What an .onnx file is for."
+)
 @click.option("--labels", type=click.Path(), metavar="FILE", help="The names of an .onnx file's classes, a line each.")
 @click.option("--size", metavar="WxH", help="Of the images that an .onnx file takes, in pixels, where it takes any.")
 @click.option("--fit", type=click.Choice(["crop", "squeeze", "letterbox"]), help="How images come to that size.")
@@ -55,6 +59,12 @@ def models_show(model: str, as_json: bool) -> None:
 @click.option("--mean", metavar="R,G,B", help="Taken off each channel, in levels of 0 to 255, as in 123.7,116.3,103.5.")
 @click.option("--std", metavar="R,G,B", help="What each channel is then divided by, in levels of 0 to 255.")
 @click.option("--order", type=click.Choice(["rgb", "bgr"]), help="Of the channels; rgb if not given.")
+@click.option("--boxes", type=click.Choice(FORMS), help="What the four numbers of a detector's box are.")
+@click.option(
+    "--unit", type=click.Choice(["share", "px"]), help="Of these numbers: shares of the input, or its pixels."
+)
+@click.option("--scores", type=click.Choice(SCORINGS), help="How a detector's scores become 0 to 1.")
+@click.option("--overlap", type=click.FloatRange(0, 1), metavar="SHARE", help="Keep one of boxes that overlap by more.")
 @options.as_json
 def models_add(source: str, as_json: bool, **told: Any) -> None:
     """Add a model. SOURCE is one of these:
@@ -87,3 +97,4 @@ def models_remove(model: str, as_json: bool) -> None:
 
 models.add_command(model_checks.check)
 models.add_command(model_checks.triton)
+models.add_command(heads.head)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     "--boxes",
     type=click.Path(),
     multiple=True,
-    required=True,
     metavar="ANNOTATIONS",
     help="A file of COCO or CVAT, a folder of YOLO or Pascal VOC, or a table of boxes; several may be named.",
 )
+@click.option("--from", "column", metavar="COLUMN", help="A column of boxes that a stage found, as in objects_CARD.")
 @click.option(
     "--format",
     "kind",
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 def objects(
     place: str,
     boxes: tuple[str, ...],
+    column: str | None,
     kind: str | None,
     images: str,
     unit: str | None,
@@ -84,6 +85,7 @@ def objects(
                 images=images,
                 unit=cast("Unit | None", unit),
                 orientation=cast("Orientation", orientation),
+                column=column,
                 collection=collection,
                 stages=names,
                 workers=workers,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, type=click.Path())
 @options.collection
 @options.stages
+@click.option("--prompt", metavar="TEXT", help='What find:CARD looks for, as in "a red car. a sign."')
+@click.option("--question", metavar="TEXT", help="What ask:CARD asks of each image.")
 @options.workers
 @options.settings
 @options.quiet
@@ -25,6 +27,8 @@ def scan(
     sources: tuple[str, ...],
     collection: str | None,
     stages: str | None,
+    prompt: str | None,
+    question: str | None,
     workers: int | None,
     settings: tuple[str, ...],
     quiet: bool,
@@ -39,7 +43,9 @@ def scan(
     from tintype.cli.progress import watched
     from tintype.cli.words import scan_blocks
 
-    config = options.config_for(sources, settings)
+    asked = {"find.prompt": prompt, "ask.question": question}
+    words = [f"{setting}={text}" for setting, text in asked.items() if text is not None]
+    config = options.config_for(sources, (*settings, *words))
     names = None if stages is None else [name.strip() for name in stages.split(",") if name.strip()]
     try:
         with watched(is_quiet=quiet) as progress:

@@ -136,6 +136,10 @@ class ObjectStore:
 
         return self._patiently(self._url(key), put)
 
+    def copy(self, key: str, new_key: str) -> None:
+        """Have the store copy an object, in the place of the one that may be there. Raises FileNotFoundError."""
+        self._patiently(self._url(key), lambda: self._obstore.copy(self._store, key, new_key))
+
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
         try:

@@ -19,7 +19,8 @@ from tintype.core.expressions import In, IsNull, Not, Reference
 from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
-from tintype.engine.executors.processes import Finished, ProcessExecutor
+from tintype.engine.executors.base import Finished
+from tintype.engine.executors.processes import ProcessExecutor
 from tintype.engine.known import write_known
 from tintype.engine.ledger.sqlite import SqliteLedger
 from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates

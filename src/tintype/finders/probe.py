@@ -32,6 +32,12 @@ class Probe:
         logits: Floats = self._inputs(vectors) @ self.weights
         return logits
 
+    def linear(self) -> tuple[Floats, Floats]:
+        """The same as weights on the vectors themselves (d, c), and what is added to the logits (c,)."""
+        weights = self.axes.astype(np.float64) @ self.weights[:-1]
+        bias = float(_INTERCEPT) * self.weights[-1].astype(np.float64) - self.mean.astype(np.float64) @ weights
+        return weights.astype(np.float32), bias.astype(np.float32)
+
     def _inputs(self, vectors: NDArray[np.float16]) -> Floats:
         inputs = np.empty((len(vectors), len(self.mean) + 1), np.float32)
         np.matmul(vectors.astype(np.float32) - self.mean, self.axes, out=inputs[:, :-1])

@@ -28,11 +28,12 @@ class Runner(Protocol):
     def info(self) -> RunnerInfo: ...
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """All outputs of the card by name, float32 (n, ...).
+        """All outputs of the card by name, float32 (n, ...), or int64 where an output means text.
 
-        `inputs` has the card's input by name: pixels as `preparing.prepared` makes them, uint8 (n, height, width, 3);
-        token numbers int64 (n, length); or vectors float32 (n, d). On a CPU a row's result does not depend on the
-        other rows, nor on how many there are.
+        `inputs` has the card's input, and those beside it, by name: pixels as `preparing.prepared` makes them, uint8
+        (n, height, width, 3), where a card takes images of several sizes those of one; token numbers and what goes with
+        them, int64 (n, length); vectors float32 (n, d); or places float32 (n, places, 4). On a CPU a row's result does
+        not depend on the other rows, nor on how many there are.
         """
         ...
 

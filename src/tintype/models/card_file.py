@@ -14,7 +14,7 @@ from typing import Any
 from tintype.core.errors import ModelError
 from tintype.core.names import shown
 from tintype.core.platform import write_atomically
-from tintype.models.card import Card, File, PixelInput, TextInput
+from tintype.models.card import Card, Detection, File, PixelInput, TextInput
 
 MAX_CARD_BYTES = 1_000_000
 MAX_SIDE_PX = 4_096
@@ -85,15 +85,20 @@ def read_labels(card: Card, name: str) -> tuple[str, ...]:
     output = card.output(name)
     if output.labels is None:
         return tuple(str(number) for number in range(output.shape[-1]))
-    try:
-        lines = read_file(card, output.labels).decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ModelError(f"card {card.name}: {output.labels.name} is not UTF-8") from error
+    lines = read_lines(card, output.labels)
     if len(lines) != output.shape[-1]:
         raise ModelError(
             f"card {card.name}: {output.labels.name} has {len(lines)} lines for {output.shape[-1]} classes of {name}"
         )
-    return tuple(lines)
+    return lines
+
+
+def read_lines(card: Card, file: File) -> tuple[str, ...]:
+    """The lines of a text file of the card's. Raises ModelError."""
+    try:
+        return tuple(read_file(card, file).decode("utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        raise ModelError(f"card {card.name}: {file.name} is not UTF-8") from error
 
 
 def hashed(path: Path) -> File:
@@ -113,8 +118,13 @@ def files(card: Card) -> Iterator[File]:
     for output in card.outputs:
         if output.labels is not None:
             yield output.labels
-    if isinstance(card.input, TextInput):
-        yield card.input.tokenizer
+        if output.tokenizer is not None:
+            yield output.tokenizer
+    if card.detection is not None and card.detection.labels is not None:
+        yield card.detection.labels
+    for given in (card.input, *card.beside):
+        if isinstance(given, TextInput):
+            yield given.tokenizer
 
 
 @functools.cache
@@ -133,10 +143,35 @@ def _check(card: Card) -> None:
             raise ValueError(f"file {file.name!r} must lie beside the card")
     if not card.outputs or any(size <= 0 for output in card.outputs for size in output.shape):
         raise ValueError("outputs must have shapes of whole numbers above 0, without the batch")
+    if (card.detection is not None) != (card.task in ("detect", "find")):
+        raise ValueError("detection is for cards whose task is detect or find, which need it")
+    if any((output.meaning == "text") != (output.tokenizer is not None) for output in card.outputs):
+        raise ValueError("an output of text, and no other, needs a tokenizer")
+    if card.detection is not None:
+        _check_detection(card, card.detection)
     if isinstance(card.input, PixelInput):
         _check_pixels(card.input)
-    if isinstance(card.input, TextInput) and not (1 <= card.input.length <= MAX_TOKENS and card.input.pad_id >= 0):
-        raise ValueError(f"input.length must be 1 to {MAX_TOKENS:,} tokens, and input.pad_id at least 0")
+    for given in (card.input, *card.beside):
+        if isinstance(given, TextInput) and not (1 <= given.length <= MAX_TOKENS and given.pad_id >= 0):
+            raise ValueError(f"input.length must be 1 to {MAX_TOKENS:,} tokens, and input.pad_id at least 0")
+
+
+def _check_detection(card: Card, given: Detection) -> None:
+    there = {output.name: output.shape for output in card.outputs}
+    missing = [name for name in (given.boxes, given.scores, given.classes) if name is not None and name not in there]
+    if missing:
+        raise ValueError(f"detection names the output {missing[0]!r}; there are {', '.join(there)}")
+    if len(there[given.boxes]) != 2:
+        raise ValueError("the output of detection.boxes must be rows of numbers")
+    columns = there[given.boxes][-1 if given.rows == "first" else 0]
+    if given.boxes == given.scores:
+        is_right = columns == 6 if given.classes == given.boxes else columns > 4 and given.classes is None
+    else:
+        is_right = columns == 4 and len(there[given.scores]) == (2 if given.classes is None else 1)
+    if not is_right:
+        raise ValueError("the outputs of detection do not have the shapes of boxes, scores and classes")
+    if (given.most is not None and given.most < 1) or not 0 <= (given.overlap or 0) <= 1:
+        raise ValueError("detection.most must be at least 1, and detection.overlap 0 to 1")
 
 
 def _check_pixels(given: PixelInput) -> None:
@@ -144,6 +179,10 @@ def _check_pixels(given: PixelInput) -> None:
         raise ValueError(f"input.width and input.height must be 1 to {MAX_SIDE_PX:,} px")
     if given.fit == "crop" and not (given.shorter_px and min(given.width, given.height) <= given.shorter_px <= 1e5):
         raise ValueError("input.shorter_px must be at least the sides of what is cropped")
+    if given.fit == "whole":
+        limits = [limit for limit in (given.shorter_px, given.longer_px) if limit is not None]
+        if not limits or min(limits) < 1 or max(limits) > MAX_SIDE_PX or not 1 <= given.multiple_of <= min(limits):
+            raise ValueError(f"how large images are says input.shorter_px or input.longer_px, up to {MAX_SIDE_PX:,}")
     if given.fit == "shared square" and (given.width != given.height or given.dtype != "uint8"):
         raise ValueError("a shared square has equal sides and is uint8")
     if not all(step > 0 for step in given.std):

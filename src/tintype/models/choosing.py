@@ -21,7 +21,8 @@ from tintype.core.platform import write_atomically
 from tintype.core.version import VERSION
 from tintype.models.card import Card
 from tintype.models.made_pictures import made_pictures
-from tintype.models.parity import PREPARATION, Parity, Row, check
+from tintype.models.parity import check
+from tintype.models.parity_rows import PREPARATION, Parity, Row
 from tintype.models.running import AUTO, BACKENDS, Engine, engines
 
 _LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "torch", "transformers", "timm", "open_clip_torch", "tensorrt")

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.codec.decode import decode
-from tintype.codec.image import Image
-from tintype.codec.limits import Limits
 from tintype.core.errors import ImageError, MissingExtra, ModelError
+from tintype.models import parity_answers
 from tintype.models.card import Card, Output, PixelInput, TextInput
+from tintype.models.parity_rows import PREPARATION, Parity, Row, decoded, per_second, too_many
 from tintype.models.reference import Reference, by_card
 from tintype.models.running import Engine, engines, load
 from tintype.models.tokens import tokenized
 
 LEAST_MEAN = 0.999
 LEAST_WORST = 0.99
-OTHERS_IN = 100
-"""One image in so many, and one at least, may get another first class: two classes can be equally likely."""
-
 AT_ONCE = 8
 SECONDS = 1.0
 """How long each engine is measured."""
 
-PREPARATION = "preparation"
-_SHARED_PX = 320  # longer side of what the built-in stages share
 _LEAST_LENGTH = 1e-6
 _TEXTS = (
     "a photo of a dog on a beach",
@@ -43,35 +36,6 @@ _TEXTS = (
 )
 
 Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One engine, or the preparation of images alone, against the reference.
-
-    `cosine_mean` and `cosine_worst` are of the vectors of an image, over all outputs that are vectors the lesser;
-    `top1_agreement` is the share of images with the same first class, 0 to 1. Each is None where the card has no such
-    output. `per_s` counts images (or texts) a second, of the forward pass alone or of the preparation alone.
-    """
-
-    name: str
-    cosine_mean: float | None
-    cosine_worst: float | None
-    top1_agreement: float | None
-    per_s: float | None
-    is_usable: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """`reference` says what was compared with; `left_out` images could not be read."""
-
-    card: Card
-    reference: str
-    count: int
-    left_out: int
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -97,6 +61,8 @@ def check(
     cannot run is a row that says why. Raises ModelError for a card with nothing to compare, or where no image can be
     read.
     """
+    if parity_answers.is_answer(card):
+        return parity_answers.check(card, encoded, engines(card) if chosen is None else chosen, seconds)
     if not any(_is_compared(output) for output in card.outputs):
         raise ModelError(f"card {card.name} ({card.task}) has neither vectors nor classes that could be compared")
     reference = Reference(card)
@@ -144,17 +110,10 @@ def _of_images(
 def _preparation_row(card: Card, encoded: Sequence[bytes], reference: Reference, case: _Case, seconds: float) -> Row:
     """Our preparation through the reference's forward pass."""
     made = reference.of_pixels(case.inputs[card.input.name])
-    per_s = _per_second(
+    per_s = per_second(
         lambda part: by_card(card, [decoded(card, data) for data in encoded[part]]), _parts(case.count), seconds
     )
     return _row(PREPARATION, card, made, case.wanted, per_s)
-
-
-def decoded(card: Card, data: bytes) -> Image:
-    """An image as a scan decodes it for the card. Raises ImageError."""
-    if card.pixels.fit == "shared square":
-        return decode(data, side_px=_SHARED_PX, limits=Limits())
-    return decode(data, shorter_px=card.pixels.least_shorter_px, limits=Limits())
 
 
 def _engine_row(card: Card, engine: Engine, case: _Case, seconds: float) -> Row:
@@ -167,7 +126,7 @@ def _engine_row(card: Card, engine: Engine, case: _Case, seconds: float) -> Row:
 
         made = [forward(part) for part in parts]
         outputs = {name: np.concatenate([one[name] for one in made]) for name in made[0]}
-        return _row(str(engine), card, outputs, case.wanted, _per_second(forward, parts, seconds))
+        return _row(str(engine), card, outputs, case.wanted, per_second(forward, parts, seconds))
     except (ModelError, MissingExtra, MemoryError) as error:
         return Row(str(engine), None, None, None, None, is_usable=False, reason=str(error))
 
@@ -196,8 +155,8 @@ def _reason(mean: float | None, worst: float | None, agreement: float | None, co
         return f"mean cosine {mean:.5f} is below {LEAST_MEAN}"
     if worst is not None and worst < LEAST_WORST:
         return f"worst cosine {worst:.5f} is below {LEAST_WORST}"
-    if agreement is not None and (others := round((1 - agreement) * count)) > max(1, count // OTHERS_IN):
-        return f"another first class for {others} of {count}"
+    if agreement is not None and too_many(agreement, count):
+        return f"another first class for {round((1 - agreement) * count)} of {count}"
     return ""
 
 
@@ -215,15 +174,3 @@ def cosines(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 
 def _parts(count: int) -> list[slice]:
     return [slice(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE)]
-
-
-def _per_second(work: Callable[[slice], object], parts: Sequence[slice], seconds: float) -> float:
-    """Images a second, part after part and from the start again until the time is up; all was worked on once before."""
-    start, count = time.perf_counter(), 0
-    while True:
-        for part in parts:
-            work(part)
-            count += part.stop - part.start
-            spent = time.perf_counter() - start
-            if spent >= seconds:
-                return float(count / spent)

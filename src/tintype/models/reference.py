@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +39,7 @@ class Reference:
     """A card's model in fp32 on the processor: by PyTorch where the card has such weights, else by ONNX Runtime."""
 
     card: Card
+    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # further inputs, (1, ...) each
 
     @property
     def forward_words(self) -> str:
@@ -59,7 +60,7 @@ class Reference:
         picture = opened(data)
         if self._library is None:
             image = Image(np.asarray(picture), "", picture.width, picture.height, 1, "rgb", 1)
-            return self.runner.run({self.card.input.name: by_card(self.card, [image])})
+            return self.runner.run({self.card.input.name: by_card(self.card, [image]), **self.beside})
         try:
             planes = self._library(picture)[None]
         except Exception as error:  # libraries raise what comes, as for images of one pixel
@@ -83,7 +84,8 @@ class Reference:
 
         tower = self.runner.tower  # type: ignore[attr-defined]  # only PyTorch's runner comes here
         with torch.inference_mode():
-            rows = [tower(torch.from_numpy(np.array(plane[None], np.float32))) for plane in planes]
+            further = [torch.from_numpy(np.array(self.beside[name])) for name in self.card.input_names[1:]]
+            rows = [tower(torch.from_numpy(np.array(plane[None], np.float32)), *further) for plane in planes]
         names = [output.name for output in self.card.outputs]
         return {name: torch.cat([row[at] for row in rows]).numpy() for at, name in enumerate(names)}
 

@@ -10,22 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tintype.core.errors import MissingExtra, ModelError
-from tintype.models.card import Card, TextInput
+from tintype.models.card import Card, File, Output, TextInput
 from tintype.models.card_file import read_file
+
+_TIDIED: tuple[tuple[str, str], ...] = (
+    *((f" {mark}", mark) for mark in (".", "?", "!", ",")),
+    (" ' ", "'"),
+    *((f" {ending}", ending) for ending in ("n't", "'m", "'s", "'ve", "'re")),
+)
+"""What transformers makes of blanks before marks."""
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
 def tokenized(card: Card, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    """The inputs of the card's runner: token numbers int64 (n, length), and a mask of 1 and 0 where it takes one.
+    """The words among the inputs of the card's runner: token numbers int64 (n, length), and where it takes them a mask
+    of 1 and 0, and types.
 
     A text is cut to `length` tokens and filled up on the right, to `length` or else to the longest of `texts`.
     Raises ModelError for a card that takes no words or whose tokenizer cannot be read, MissingExtra without tokenizers.
     """
-    if not isinstance(card.input, TextInput):
-        raise ModelError(f"card {card.name} ({card.task}) does not take words")
-    wanted, tokenizer = card.input, _tokenizer(card, card.input)
+    wanted = card.words
+    tokenizer = _tokenizer(card, wanted)
     try:
         encoded = tokenizer.encode_batch([_without_surrogates(text) for text in texts])
     except Exception as error:  # the library's own exceptions share no base but this
@@ -34,18 +41,68 @@ def tokenized(card: Card, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     made = {wanted.name: np.array([row.ids for row in encoded], np.int64).reshape(shape)}
     if wanted.mask is not None:
         made[wanted.mask] = np.array([row.attention_mask for row in encoded], np.int64).reshape(shape)
+    if wanted.types is not None:
+        made[wanted.types] = np.array([row.type_ids for row in encoded], np.int64).reshape(shape)
     return made
 
 
+def token_places(card: Card, text: str) -> list[tuple[int, int]]:
+    """Where in a text each of its tokens stands, from character to character; (0, 0) for special ones.
+
+    Raises ModelError where it has more tokens than the card takes.
+    """
+    wanted = card.words
+    whole = _read(card, wanted.tokenizer)
+    whole.no_truncation()
+    whole.no_padding()
+    places: list[tuple[int, int]] = whole.encode(_without_surrogates(text)).offsets
+    if len(places) > wanted.length:
+        raise ModelError(
+            f"card {card.name} takes {wanted.length} tokens; these words are {len(places)}: say it shorter"
+        )
+    return places
+
+
+def texts(card: Card, output: Output, tokens: NDArray[np.int64]) -> list[str]:
+    """The words of token numbers (n, length) that end in -1, without special tokens; "" where there are none.
+
+    Raises ModelError for an output that is no text, MissingExtra without tokenizers.
+    """
+    if output.tokenizer is None:
+        raise ModelError(f"card {card.name}: its output {output.name} is no text")
+    reader = _reader(card, output.tokenizer)
+    try:
+        made = [reader.decode(row[row >= 0].tolist(), skip_special_tokens=True) for row in tokens]
+    except Exception as error:
+        raise ModelError(f"card {card.name}: its tokens are no words: {_one_line(error)}") from error
+    if output.tidied:
+        for blank, plain in _TIDIED:
+            made = [text.replace(blank, plain) for text in made]
+    return [" ".join(text.split()) for text in made]
+
+
 @lru_cache(maxsize=8)
-def _tokenizer(card: Card, wanted: TextInput) -> Tokenizer:
+def _reader(card: Card, file: File) -> Tokenizer:
+    """A tokenizer that only makes words of tokens."""
+    return _read(card, file)
+
+
+def _read(card: Card, file: File) -> Tokenizer:
     try:
         from tokenizers import Tokenizer
     except ModuleNotFoundError as error:
         raise MissingExtra("turning words into tokens", "text") from error
-    definition = read_file(card, wanted.tokenizer)
+    definition = read_file(card, file)
     try:
-        made = Tokenizer.from_str(definition.decode("utf-8"))
+        return Tokenizer.from_str(definition.decode("utf-8"))
+    except Exception as error:
+        raise ModelError(f"card {card.name}: {file.name} is no tokenizer: {_one_line(error)}") from error
+
+
+@lru_cache(maxsize=8)
+def _tokenizer(card: Card, wanted: TextInput) -> Tokenizer:
+    made = _read(card, wanted.tokenizer)
+    try:
         made.enable_truncation(wanted.length)
         made.enable_padding(pad_id=wanted.pad_id, length=wanted.length if wanted.pad_to_length else None)
     except Exception as error:

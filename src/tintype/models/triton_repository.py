@@ -64,7 +64,7 @@ def write_repository(card: Card, place: Path, *, instances: int = 1) -> tuple[st
 
 def network_config(card: Card, instances: int = 1) -> str:
     """The config.pbtxt of the network alone."""
-    given = card.input
+    given = card.single_input
     if isinstance(given, PixelInput):
         planes = [3, given.height, given.width] if given.layout == "NCHW" else [given.height, given.width, 3]
         inputs = [(given.name, _TYPES[given.dtype], planes)]

@@ -20,6 +20,18 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """What models said of an image."""
+
+    facts: Sequence[tuple[str, str]] = ()  # who says it, and what
+    boxes: Sequence[Box] = ()  # around what they found
+
+
+Tellings = Callable[[Sequence[str]], Mapping[str, Told]]
+"""What models said by uri, for those of the uris that any model has seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Picture:
     """One image and the facts that are shown beside it; null is left out."""
 
@@ -254,6 +266,7 @@ class ReportContent:
     failures: Iterable[Failure] = ()
     pictures: Sequence[Picture] = ()  # for the contact sheet
     problems: Iterable[tuple[str, str]] = ()  # of the listing: (uri of a folder, member or row, reason)
+    told: Tellings = field(default=lambda uris: {})  # for the contact sheet
     thumbnails: Thumbnails = field(default=lambda uris: {})
     version: str = ""  # of Tintype
     data_version: str = ""  # of the collection

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tintype.reports.content import Bounds, Failure, ReportContent, Verification
-from tintype.reports.shots import Listed, Shot, shot
+from tintype.reports.content import Bounds, Failure, Picture, ReportContent, Told, Verification
+from tintype.reports.drawing import Marks
+from tintype.reports.shots import Fact, Listed, Shot, shot
 from tintype.reports.thumbnails import spread, woven
 from tintype.reports.views.copies import GroupsView, PairView, SeriesView, view_groups, view_pairs, view_series
 from tintype.reports.views.labels import LabelsView, view_labels
@@ -16,6 +17,7 @@ from tintype.reports.views.map import MapView, view_map
 from tintype.reports.views.troubles import KindView, view_issues
 
 _STRIP = 14  # pictures of the strip at the top
+_MOST_BOXES = 20  # drawn over one picture
 
 
 @dataclass(frozen=True)
@@ -110,4 +112,12 @@ def view(content: ReportContent, bounds: Bounds) -> Sections:
 def _sheet(content: ReportContent, bounds: Bounds) -> list[Shot]:
     """Each picture, or each second, third, … where there are too many."""
     every = -(-len(content.pictures) // bounds.pictures)
-    return [shot(picture) for picture in content.pictures[:: every or 1]]
+    shown = content.pictures[:: every or 1]
+    told = content.told([picture.uri for picture in shown])
+    return [_with_told(picture, told.get(picture.uri, Told())) for picture in shown]
+
+
+def _with_told(picture: Picture, told: Told) -> Shot:
+    """A picture with what models say of it, and frames around what they found."""
+    more = [Fact(who, words) for who, words in told.facts]
+    return shot(picture, more=more, marks=Marks(boxes=tuple(told.boxes[:_MOST_BOXES])).drawn(picture))

@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from tintype.codec.limits import Limits
 from tintype.core.columns import Column
-from tintype.core.errors import ImageError
+from tintype.core.errors import ImageError, SourceError
 from tintype.core.names import shown
 from tintype.sources.base import ENTRIES, Entry, Item, Notes, Shard
 from tintype.sources.beneath import too_large, unread
 from tintype.sources.labels import Fitter, Seen, read_object
 from tintype.sources.tar_bytes import GzipBytes, PlainBytes, open_archive
-from tintype.sources.tar_index import Index, Sidecar, index_of
+from tintype.sources.tar_index import Index, Sidecar, index_of, stamp_now
 
 ENTRIES_PER_SHARD = 8_192
 LABEL_SAMPLES = 1_000
@@ -35,6 +35,8 @@ class TarSource:
     Members are grouped as WebDataset does: an image takes the labels of its sample's `.json` (each key of the
     object is a label), `.txt` (the label `caption`) and `.cls` (the label `cls`, a whole number). A plain tar is
     listed in the order of the uris; a gzipped one, which cannot be read at any place, in its own order.
+
+    Reading raises SourceError where the file is written to meanwhile; read anew, it gives what it holds by then.
     """
 
     def __init__(self, path: Path, labels: tuple[Column, ...] | None = None) -> None:
@@ -75,7 +77,10 @@ class TarSource:
         index = index_of(self.path)
         reader = _Reader(_reused(self.path, index.stamp), index, Fitter(self.labels), max_bytes)
         for entry, row in zip(shard, index.rows_of(shard.entries["uri"]), strict=True):
-            yield reader.item(entry, row)
+            item = reader.item(entry, row)
+            if reader.has_changed():  # written over in place: what was read may be another image's bytes
+                raise SourceError(f"{shown(self.place)}: changed while it was read")
+            yield item
 
     def open(self, uri: str) -> BinaryIO:
         index, archive = index_of(self.path), open_archive(self.path)
@@ -117,6 +122,9 @@ class _Reader:
         labels = self._fit(*_values(texts))
         mtime_ns, inode, device = index.stamp[1:]
         return Item(entry.uri, data, size_bytes, mtime_ns, inode, device, offset, status, reason, labels)
+
+    def has_changed(self) -> bool:
+        return stamp_now(self._archive) != self._index.stamp
 
     def _data(self, offset: int, size_bytes: int) -> tuple[bytes | None, str, str | None]:
         if size_bytes > self._max_bytes:

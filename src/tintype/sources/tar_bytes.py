@@ -63,6 +63,9 @@ class PlainBytes:
         self.facts = os.fstat(handle)
         weakref.finalize(self, os.close, handle)
 
+    def facts_now(self) -> os.stat_result:
+        return os.fstat(self._handle)
+
     @property
     def size(self) -> int:
         return self.facts.st_size
@@ -96,6 +99,9 @@ class GzipBytes:
         self.damage: str | None = None
         weakref.finalize(self, os.close, handle)
         self._rewind()
+
+    def facts_now(self) -> os.stat_result:
+        return os.fstat(self._handle)
 
     @property
     def size(self) -> int | None:

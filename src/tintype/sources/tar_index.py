@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from array import array
 from dataclasses import dataclass, field
@@ -70,7 +71,16 @@ def index_of(path: Path) -> Index:
 
 
 def stamp_of(archive: PlainBytes | GzipBytes) -> tuple[int, ...]:
-    facts = archive.facts
+    """What tells that an archive is the one that was opened."""
+    return _stamp(archive.facts)
+
+
+def stamp_now(archive: PlainBytes | GzipBytes) -> tuple[int, ...]:
+    """The same of the open file as it is now."""
+    return _stamp(archive.facts_now())
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, ...]:
     return (facts.st_size, modified_ns(facts), facts.st_ino, facts.st_dev)
 
 

@@ -52,15 +52,15 @@ def classified(
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, : min(top, len(labels))]
     confidence = np.take_along_axis(probabilities, order, axis=1)
     sure = np.isfinite(confidence) & (confidence >= min_confidence)
-    names = np.array(labels, object)[order]
-    kept = [
-        [{"label": label, "confidence": float(value)} for label, value, good in zip(*row, strict=True) if good]
-        for row in zip(names, confidence, sure, strict=True)
-    ]
+    names = pa.array(labels, pa.string())
+    top_of = sure.sum(axis=1)
+    ends = pa.array(np.concatenate([[0], np.cumsum(top_of)]).astype(np.int32))
+    parts = [names.take(pa.array(order[sure])), pa.array(confidence[sure], pa.float32())]
+    entries = pa.StructArray.from_arrays(parts, fields=list(TOP.value_type))
     return {
-        name: pa.array(names[:, 0], pa.string(), mask=~sure[:, 0]),
+        name: names.take(pa.array(order[:, 0], mask=~sure[:, 0])),
         f"{name}_confidence": pa.array(confidence[:, 0], pa.float32(), mask=~sure[:, 0]),
-        f"{name}_top": pa.array([row or None for row in kept], TOP),
+        f"{name}_top": pa.ListArray.from_arrays(ends, entries, mask=pa.array(top_of == 0)),
     }
 
 
@@ -95,7 +95,9 @@ def _labels(card: Card, output: str) -> tuple[str, ...]:
 
 def stage(card: Card) -> Stage:
     """The stage `classify_NAME`. Raises ModelError for a card that tells no classes of images."""
-    _ = card.pixels, classes(card)
+    if card.task == "multi-label":
+        raise ModelError(f"card {card.name} tells tags, several of an image: --stages tags:{card.name}")
+    _ = card.single_input, card.pixels, classes(card)
     name = f"classify_{card.name}"
     columns = class_columns(name, "class", card)
     return Stage(name, 1, columns, Model(card), Settings, compute)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tintype.core.errors import ModelError
 from tintype.models.card import Output
+from tintype.models.preparing import prepared, prepared_size
 from tintype.stages.base import Batch, Model
 
 AT_ONCE = 8
@@ -31,3 +37,31 @@ def model_outputs(batch: Batch, outputs: tuple[Output, ...]) -> list[NDArray[np.
         batch.runner.run({card.input.name: pixels[start : start + AT_ONCE]}) for start in range(0, len(pixels), AT_ONCE)
     ]
     return [np.concatenate([part[output.name] for part in parts]) for output in outputs]
+
+
+def outputs_each(
+    batch: Batch, beside: Mapping[str, NDArray[Any]] = MappingProxyType({})
+) -> list[dict[str, NDArray[Any]]]:
+    """All outputs of the model for each image, without the batch, of images that may differ in size once prepared.
+
+    Those of one size run together on a GPU, and one by one on a processor, where large images gain nothing from
+    company. `beside` are further inputs, (1, ...), the same for all images. Raises ModelError without a model.
+    """
+    if batch.runner is None:
+        raise ModelError("a stage that needs a model was run without one")
+    info, wanted = batch.runner.info, batch.runner.info.card.pixels
+    sizes = [(image.width, image.height) for image in batch.images]
+    alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, size in enumerate(sizes):
+        alike[prepared_size(size, wanted)].append(row)
+    at_once = 1 if info.device == "cpu" else AT_ONCE
+    made: list[dict[str, NDArray[Any]]] = [{} for _ in sizes]
+    for rows in alike.values():
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            pixels = prepared([batch.images[row].rgb for row in part], wanted, [sizes[row] for row in part])
+            further = {name: np.repeat(values, len(part), axis=0) for name, values in beside.items()}
+            outputs = batch.runner.run({wanted.name: pixels, **further})
+            for number, row in enumerate(part):
+                made[row] = {name: values[number] for name, values in outputs.items()}
+    return made

@@ -7,12 +7,11 @@ from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from tintype.core.errors import ConfigError, ModelError
 from tintype.models import registry
 from tintype.models.card import Card
-from tintype.models.words import text_vectors
+from tintype.models.words import TEMPLATES, label_vectors
 from tintype.stages.base import Batch, CardStage, Model, Stage
 from tintype.stages.classification import class_columns, classified
 from tintype.stages.model_outputs import model_output
@@ -28,8 +27,6 @@ SCENES = (
     "food on a plate", "a drink", "a car", "a bicycle", "a document", "a screenshot", "a drawing", "a map",
 )  # fmt: skip
 """What photo libraries mostly hold."""
-
-TEMPLATES = ("a photo of {}.", "a snapshot of {}.", "a picture that shows {}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +74,7 @@ class ZeroShot:
         return classified(f"scenes_{card.name}", probabilities, settings.labels, settings.min_confidence, settings.top)
 
 
-@lru_cache(maxsize=4)
-def _label_vectors(words: Card, labels: tuple[str, ...], templates: tuple[str, ...]) -> NDArray[np.float64]:
-    """(labels, d) of unit length: the mean direction of each label's sentences."""
-    texts = [template.replace("{}", label) for label in labels for template in templates]
-    vectors = text_vectors(words, texts).astype(np.float64).reshape(len(labels), len(templates), -1).mean(axis=1)
-    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
+_label_vectors = lru_cache(maxsize=4)(label_vectors)
 
 
 def stage(card: Card) -> Stage:

@@ -1,17 +1,14 @@
-"""The contract of a ledger: leases, fences and states; and a ledger in memory, the tests' oracle."""
+"""The contract of a ledger: leases, fences and states."""
 
 from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tintype.engine.ledger.base import Done, Lease, Ledger
+from tintype.engine.ledger.base import Lease, Ledger
 
 
 class Clock:
@@ -37,121 +34,6 @@ class RealClock(Clock):
         time.sleep(seconds)
 
 
-@dataclass
-class _Shard:
-    kind: str
-    payload: bytes
-    state: str = "pending"
-    fence: int = 0
-    deadline: float = 0.0
-    attempts: int = 0
-    reason: str = ""
-    result: bytes = b""
-
-
-@dataclass
-class Memory:
-    """What a ledger in memory knows; several may share it."""
-
-    run: str = ""
-    shards: dict[int, _Shard] = field(default_factory=dict)
-    fence: int = 0  # the greatest that was given
-
-
-class MemoryLedger:
-    """The plainest ledger there is; within one process, and gone with it."""
-
-    def __init__(self, memory: Memory, clock: Callable[[], float] = time.time) -> None:
-        self._memory, self._clock = memory, clock
-        self._lock = threading.RLock()
-
-    @property
-    def run(self) -> str:
-        return self._memory.run or self.begin()
-
-    def begin(self) -> str:
-        self._memory.run, self._memory.shards = uuid.uuid4().hex[:12], {}
-        return self._memory.run
-
-    def add(self, kind: str, payloads: Iterable[bytes]) -> None:
-        for payload in payloads:
-            self._memory.shards[len(self._memory.shards) + 1] = _Shard(kind, payload)
-
-    def lease(self, owner: str, seconds: float) -> Lease | None:
-        with self._lock:
-            free = self.free()
-            return self.take(free[0], seconds) if free else None
-
-    def free(self) -> list[int]:
-        """The shards that may be leased now, in the order in which they are."""
-        now, shards = self._clock(), self._memory.shards
-        pending = [number for number, shard in shards.items() if shard.state == "pending"]
-        lost = [number for number, shard in shards.items() if shard.state == "leased" and shard.deadline < now]
-        return pending + lost
-
-    def take(self, number: int, seconds: float) -> Lease:
-        """Lease this very shard."""
-        shard = self._memory.shards[number]
-        self._memory.fence += 1
-        shard.state, shard.fence, shard.deadline = "leased", self._memory.fence, self._clock() + seconds
-        return Lease(number, shard.fence, shard.kind, shard.payload, shard.attempts)
-
-    def renew(self, lease: Lease, seconds: float) -> bool:
-        return self._change(lease, deadline=self._clock() + seconds)
-
-    def finish(self, lease: Lease, result: bytes) -> bool:
-        return self._change(lease, state="done", result=result)
-
-    def fail(self, lease: Lease, reason: str, max_attempts: int) -> bool:
-        attempts = lease.attempts + 1
-        state = "abandoned" if attempts >= max_attempts else "pending"
-        return self._change(lease, state=state, attempts=attempts, reason=reason)
-
-    def give_back(self, lease: Lease) -> bool:
-        return self._change(lease, state="pending")
-
-    def done(self, kind: str, limit: int) -> list[Done]:
-        found = [
-            Done(number, shard.fence, shard.kind, shard.payload, shard.result)
-            for number, shard in self._memory.shards.items()
-            if shard.state == "done" and shard.kind == kind
-        ]
-        return found[:limit]
-
-    def mark_committed(self, shards: Iterable[int]) -> None:
-        for number in shards:
-            self._memory.shards[number].state = "committed"
-
-    def counts(self) -> Mapping[str, int]:
-        return dict(Counter(shard.state for shard in self._memory.shards.values()))
-
-    def abandoned(self) -> list[tuple[int, bytes, str]]:
-        return [
-            (number, shard.payload, shard.reason)
-            for number, shard in self._memory.shards.items()
-            if shard.state == "abandoned"
-        ]
-
-    def retry(self) -> int:
-        numbers = [number for number, _, _ in self.abandoned()]
-        for number in numbers:
-            shard = self._memory.shards[number]
-            shard.state, shard.attempts, shard.reason = "pending", 0, ""
-        return len(numbers)
-
-    def _change(self, lease: Lease, **values: object) -> bool:
-        with self._lock:
-            shard = self._memory.shards.get(lease.shard)
-            if shard is None or shard.fence != lease.fence or shard.state != "leased":
-                return False
-            for name, value in values.items():
-                setattr(shard, name, value)
-            return True
-
-
-_: type[Ledger] = MemoryLedger
-
-
 class LedgerContract:
     """Subclass it with a fixture `make_ledger`: opens the same ledger anew with the given clock, as a process would.
 
@@ -159,7 +41,6 @@ class LedgerContract:
     """
 
     lease_s: float = 60
-    is_ordered = True  # whether shards are leased in the order of their numbers
     many = 230  # shards where the number matters
 
     @pytest.fixture
@@ -181,7 +62,6 @@ class LedgerContract:
         leases = [ledger.lease("w", self.lease_s) for _ in range(3)]
         payloads = [lease.payload for lease in leases if lease]
         assert sorted(payloads) == [b"a", b"b"]
-        assert payloads == [b"a", b"b"] or not self.is_ordered
         assert leases[2] is None
 
     def test_a_lease_that_ran_out_is_given_to_another_with_a_higher_fence(self, ledger: Ledger, clock: Clock) -> None:
@@ -295,6 +175,46 @@ class LedgerContract:
         assert ledger.counts() == {"leased": 1}
         assert ledger.finish(lease, b"new")
 
+    def test_all_who_join_a_run_are_in_the_one_that_was_begun_first(
+        self, make_ledger: Callable[[Clock], Ledger], clock: Clock
+    ) -> None:
+        first, second = make_ledger(clock), make_ledger(clock)
+        assert first.join("0123456789ab")
+        assert second.join("0123456789ab")
+        first.add("rows", [b"a"])
+        assert not second.join("ba9876543210")
+        assert (second.run, second.counts()) == ("0123456789ab", {"pending": 1})
+        assert first.begin() != "0123456789ab"
+        assert not second.join("0123456789ab")
+
+    def test_of_two_who_add_the_same_shards_one_does(
+        self, ledger: Ledger, make_ledger: Callable[[Clock], Ledger], clock: Clock
+    ) -> None:
+        other = make_ledger(clock)
+
+        def slow_payloads() -> Iterator[bytes]:
+            assert other.add("rows", [b"0", b"1"], onto=0)
+            yield from (b"0", b"1")
+
+        assert not ledger.add("rows", slow_payloads(), onto=0)
+        assert not ledger.add("rows", [b"1"], onto=1)
+        assert ledger.add("rows", [b"2"], onto=2)
+        leases = [lease for _ in range(4) if (lease := ledger.lease("one", self.lease_s)) is not None]
+        assert sorted((lease.shard, lease.payload) for lease in leases) == [(1, b"0"), (2, b"1"), (3, b"2")]
+
+    def test_a_run_is_over_when_no_shard_is_pending_or_leased(self, ledger: Ledger) -> None:
+        assert ledger.is_over()
+        ledger.add("rows", [b"a", b"b"])
+        assert not ledger.is_over()
+        first, second = _all(ledger, 2, self.lease_s)
+        assert not ledger.is_over()
+        ledger.finish(first, b"")
+        assert not ledger.is_over()
+        ledger.fail(second, "bad", 1)
+        assert ledger.is_over()
+        ledger.retry()
+        assert not ledger.is_over()
+
     def test_a_run_without_shards_has_none_to_give(self, ledger: Ledger) -> None:
         ledger.add("rows", [])
         assert ledger.lease("one", self.lease_s) is None
@@ -390,6 +310,14 @@ class LedgerContract:
             thread.join(60)
         assert sorted(taken) == list(range(1, count + 1))
         assert ledger.counts() == {"done": count}
+
+
+class OrderedLedgerContract(LedgerContract):
+    """For a ledger that leases shards in the order of their numbers."""
+
+    def test_shards_are_leased_in_order(self, ledger: Ledger) -> None:
+        ledger.add("rows", (b"%d" % number for number in range(1, 13)))
+        assert [lease.shard for lease in _all(ledger, 12, self.lease_s)] == list(range(1, 13))
 
 
 def _all(ledger: Ledger, count: int, seconds: float) -> list[Lease]:

@@ -20,6 +20,7 @@ from typing import Any
 from tintype.codec.limits import Limits
 from tintype.core.errors import StorageFull, TintypeError, WorkerFailed
 from tintype.core.platform import process_usage
+from tintype.engine.executors.base import Executor, Finished, Patience
 from tintype.engine.ledger.base import Lease, Ledger
 from tintype.engine.messages import LENGTH, At, Job, Setup, Slot, Task, frames
 from tintype.engine.work import Verdict
@@ -38,24 +39,6 @@ _ONE_THREAD = {
     "RAYON_NUM_THREADS": "1",
     "PYTHONSAFEPATH": "1",
 }
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a shard is waited for. A failure is followed by a pause, twice as long after each further one."""
-
-    lease_s: float = 60.0
-    attempts: int = 3
-    pause_s: float = 1.0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A shard whose result the ledger has taken."""
-
-    lease: Lease
-    result: Mapping[str, Any]
-    seconds: Mapping[str, float]
 
 
 @dataclass
@@ -135,7 +118,8 @@ class ProcessExecutor:
         for _ in range(self._count - sum(worker.lease is not None for worker in self._workers)):
             if (lease := self._next_lease()) is None:
                 if self._is_time_to_ask():
-                    is_over = self._is_all_done()
+                    self._ask_at = time.monotonic() + _ASK_AGAIN_S
+                    is_over = self._ledger.is_over()
                 break
             worker = next((worker for worker in self._workers if worker.lease is None), None) or self._start(lease)
             if worker is not None:
@@ -151,11 +135,6 @@ class ProcessExecutor:
 
     def _is_time_to_ask(self) -> bool:
         return time.monotonic() >= self._ask_at
-
-    def _is_all_done(self) -> bool:
-        self._ask_at = time.monotonic() + _ASK_AGAIN_S
-        counts = self._ledger.counts()
-        return not counts.get("pending") and not counts.get("leased")
 
     def _start(self, lease: Lease) -> _Worker | None:
         """A new worker; None where no more can be started, and those that there are go on."""
@@ -279,6 +258,9 @@ class ProcessExecutor:
             trouble.deaths[at.first] += 1
             if at.alone and trouble.deaths[at.first] > 1:
                 trouble.verdicts[at.first] = verdict
+
+
+_: type[Executor] = ProcessExecutor
 
 
 class _Worker:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from tintype.core.errors import CollectionError, MissingExtra
 from tintype.core.names import shown
 
-ATTEMPTS = 8  # of each request; botocore waits up to 20 s between them
+ATTEMPTS = 8
+"""Of each request. Between them botocore waits for random parts of 1, 2, 4, 8, 16, 20 and 20 s: half a minute or so."""
 _WRITTEN_AT_ONCE = 25  # these three are limits of the services
 _READ_AT_ONCE = 100
 _SENT_AT_ONCE = 10
@@ -20,6 +21,15 @@ _ROUNDS = 10
 
 Item = Mapping[str, Any]
 T = TypeVar("T")
+
+_BUSY = (
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "Throttling",
+    "ThrottlingException",
+    "TransactionInProgressException",
+)
 
 
 def clients(name: str) -> tuple[Any, Any]:
@@ -44,9 +54,12 @@ def errors_are_said(name: str) -> Iterator[None]:
     try:
         yield
     except problems.ClientError as error:
-        found = error.response.get("Error", {})
-        reason = f"{found.get('Code', 'error')}: {_line(found.get('Message', ''))}"
+        found, how = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+        reason = f"{found.get('Code', 'error')}: {_line(found.get('Message', ''))}".rstrip(": ")
         advice = "See what the credentials in AWS_* may do, and that region and name are right"
+        if found.get("Code") in _BUSY or how.get("HTTPStatusCode", 0) >= 500:
+            reason += f", {how.get('RetryAttempts', 0) + 1} times"
+            advice = "What was finished is kept: later the same command goes on where this one stopped"
         raise _unusable(name, reason, advice) from error
     except (problems.NoCredentialsError, problems.PartialCredentialsError, problems.CredentialRetrievalError):
         raise _unusable(

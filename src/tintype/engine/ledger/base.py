@@ -46,8 +46,17 @@ class Ledger(Protocol):
         """Drop all shards and start a run; returns its new name."""
         ...
 
-    def add(self, kind: str, payloads: Iterable[bytes]) -> None:
-        """More shards, numbered on from the last one, the first being 1. Payloads are taken as they come."""
+    def join(self, run: str) -> bool:
+        """Begin a run of that name where none was begun; of several who do so at once all join the same. False where
+        the ledger is another run's, and then nothing changes."""
+        ...
+
+    def add(self, kind: str, payloads: Iterable[bytes], onto: int | None = None) -> bool:
+        """More shards, numbered on from the last one, the first being 1. Payloads are taken as they come.
+
+        With `onto`, only on top of so many shards: False where others have added some meanwhile, and then some of the
+        first of these payloads are there, once each, or none.
+        """
         ...
 
     def lease(self, owner: str, seconds: float) -> Lease | None:
@@ -80,6 +89,10 @@ class Ledger(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Number of shards by state."""
+        ...
+
+    def is_over(self) -> bool:
+        """Whether no shard is pending or leased; cheaper than counting while there is one."""
         ...
 
     def abandoned(self) -> list[tuple[int, bytes, str]]:

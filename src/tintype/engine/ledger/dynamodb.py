@@ -56,15 +56,28 @@ class DynamoLedger:
         with aws.errors_are_said(self._name):
             return self._begin().run
 
-    def add(self, kind: str, payloads: Iterable[bytes]) -> None:
+    def join(self, run: str) -> bool:
+        with aws.errors_are_said(self._name):
+            current = self._table.current()
+            if current is None:
+                self._table.make()
+                queue = self._queue.make(f"{self._name}-{run}")
+                self._table.begin_first(run, queue, self._base())
+                current = self._current()
+                if current.run != run:  # somebody else was quicker
+                    self._queue.drop(queue)
+            return current.run == run
+
+    def add(self, kind: str, payloads: Iterable[bytes], onto: int | None = None) -> bool:
         waiting: list[bytes] = []
         for payload in payloads:
             waiting.append(payload)
             if len(waiting) == _ADDED_AT_ONCE:
-                self._add(kind, waiting)
+                if not self._add(kind, waiting, onto):
+                    return False
+                onto = None if onto is None else onto + len(waiting)
                 waiting = []
-        if waiting:
-            self._add(kind, waiting)
+        return not waiting or self._add(kind, waiting, onto)
 
     def lease(self, owner: str, seconds: float) -> Lease | None:
         with aws.errors_are_said(self._name):
@@ -133,6 +146,14 @@ class DynamoLedger:
         found["pending"] = max(0, current.total - found.total())
         return {state: count for state, count in found.items() if count}
 
+    def is_over(self) -> bool:
+        with aws.errors_are_said(self._name):
+            is_leased = any(self._table.open_values(self._current().run, "leased#", 1))
+        if is_leased:
+            return False
+        counts = self.counts()
+        return not counts.get("pending") and not counts.get("leased")
+
     def abandoned(self) -> list[tuple[int, bytes, str]]:
         with aws.errors_are_said(self._name):
             run = self._current().run
@@ -160,19 +181,26 @@ class DynamoLedger:
         self._table.make()
         before, run = self._table.current(), uuid.uuid4().hex[:12]
         queue = self._queue.make(f"{self._name}-{run}")
-        # A lease of an earlier run must never look like one of this run.
-        base = max(int(self._clock() * 1_000), (before.base if before else 0) + _FENCES_APART)
+        base = self._base(before)
         self._table.begin(run, queue, base)
         if before is not None:
             self._queue.drop(before.queue)
         return Current(run, queue, base)
 
-    def _add(self, kind: str, payloads: Sequence[bytes]) -> None:
+    def _base(self, before: Current | None = None) -> int:
+        """What all fences of a run are above: a lease of an earlier run must never look like one of this run."""
+        return max(int(self._clock() * 1_000), (before.base if before else 0) + _FENCES_APART)
+
+    def _add(self, kind: str, payloads: Sequence[bytes], onto: int | None) -> bool:
         with aws.errors_are_said(self._name):
             current = self._current()
+            if onto not in (None, current.total):
+                return False
             numbers = self._table.give_numbers(current.run, len(payloads))
-            self._table.put_payloads(current.run, kind, dict(zip(numbers, payloads, strict=True)))
+            if not self._table.put_payloads(current.run, kind, dict(zip(numbers, payloads, strict=True)), onto):
+                return False
             self._queue.send(current.queue, current.run, ((number, kind) for number in numbers))
+            return True
 
     def _take(self, current: Current, message: Message, owner: str, now: float, seconds: float) -> Lease | None:
         """The lease of the shard that a message speaks of; None where it is not free, or not of this run."""

@@ -12,6 +12,7 @@ key of the local index of the same name, in which items without it do not stand.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import uuid
@@ -63,12 +64,16 @@ class ShardTable:
                 ],
             )
         except self._dynamo.exceptions.ResourceInUseException:
+            self._wait()  # somebody else may have made it a moment ago
             return
-        self._dynamo.get_waiter("table_exists").wait(
-            TableName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": _ACTIVE_S}
-        )
+        self._wait()
         self._dynamo.update_time_to_live(
             TableName=self._name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+        )
+
+    def _wait(self) -> None:
+        self._dynamo.get_waiter("table_exists").wait(
+            TableName=self._name, WaiterConfig={"Delay": 1, "MaxAttempts": _ACTIVE_S}
         )
 
     def current(self) -> Current | None:
@@ -83,15 +88,26 @@ class ShardTable:
         return Current(item["name"]["S"], item["queue"]["S"], base, given, ranges_of(item["ranges"]["S"]), committed)
 
     def begin(self, run: str, queue: str, base: int) -> None:
-        item = set_of(name=run, queue=queue, base=base, given=0, ranges="", committed=0)
-        self._dynamo.put_item(TableName=self._name, Item=_LEDGER | item)
+        self._dynamo.put_item(TableName=self._name, Item=_new(run, queue, base))
+
+    def begin_first(self, run: str, queue: str, base: int) -> None:
+        """Nothing happens where there is a run already."""
+        # Refused also where an earlier try of ours was taken and its answer lost: then the run is ours all the same.
+        with contextlib.suppress(self._dynamo.exceptions.ConditionalCheckFailedException):
+            self._dynamo.put_item(
+                TableName=self._name,
+                Item=_new(run, queue, base),
+                ConditionExpression="attribute_not_exists(#name)",
+                ExpressionAttributeNames={"#name": "name"},
+            )
 
     def give_numbers(self, run: str, count: int) -> range:
         """The next numbers for shards."""
         last = int(self._advance(run, "given", lambda before: {"N": str(int(before["N"]) + count)})["N"])
         return range(last - count + 1, last + 1)
 
-    def put_payloads(self, run: str, kind: str, payloads: Mapping[int, bytes]) -> None:
+    def put_payloads(self, run: str, kind: str, payloads: Mapping[int, bytes], onto: int | None = None) -> bool:
+        """With `onto`, False where there are not so many shards, and then these are none."""
         expires = int(time.time() + KEPT_S)
         for payload in payloads.values():
             _check_size("payload", payload)
@@ -100,8 +116,18 @@ class ShardTable:
             for number, payload in payloads.items()
         )
         aws.write(self._dynamo, self._name, items)
+
+        def counted(before: Attributes) -> Attributes:
+            if onto is not None and onto != sum(map(len, ranges_of(before["S"]))):
+                raise _Outrun
+            return {"S": with_numbers(before["S"], payloads)}
+
         # What a process wrote that died before this line is no shard: whoever plans will add it again.
-        self._advance(run, "ranges", lambda before: {"S": with_numbers(before["S"], payloads)})
+        try:
+            self._advance(run, "ranges", counted)
+        except _Outrun:
+            return False
+        return True
 
     def lease(self, current: Current, number: int, kind: str, owner: str, until: float, now: float) -> Shard | float:
         """The shard, leased; else the deadline of the lease that is in the way, 0 where there is no more to do."""
@@ -246,11 +272,10 @@ class ShardTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self._dynamo.exceptions.ConditionalCheckFailedException as error:
-            item = error.response.get("Item", {})
-            if item.get("token", {}).get("S") == token:
-                return item  # type: ignore[no-any-return]
-            return _Refused(item)
-        return answer["Attributes"]  # type: ignore[no-any-return]
+            there: Attributes = error.response.get("Item", {})
+            return there if there.get("token", {}).get("S") == token else _Refused(there)
+        changed: Attributes = answer["Attributes"]
+        return changed
 
     def _advance(self, run: str, name: str, change: Callable[[Attributes], Attributes]) -> Attributes:
         """Change an attribute of the ledger's own item; returns what it is then. Raises CollectionError in another run.
@@ -300,6 +325,14 @@ class ShardTable:
                 "ExpressionAttributeValues": {":count": {"N": str(count)}, ":run": {"S": run}},
             }
         }
+
+
+def _new(run: str, queue: str, base: int) -> Attributes:
+    return _LEDGER | set_of(name=run, queue=queue, base=base, given=0, ranges="", committed=0)
+
+
+class _Outrun(Exception):
+    """Somebody else has added shards meanwhile."""
 
 
 @dataclass(frozen=True)

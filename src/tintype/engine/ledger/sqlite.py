@@ -61,19 +61,33 @@ _NEXT_LOST = (
 )  # as many are leased as there are workers
 
 
+_GIVEN_UP = (
+    "SELECT shard, payload, reason FROM shards JOIN payloads USING (shard) WHERE state = 'abandoned' ORDER BY shard"
+)
+
+
 def look_at(place: Path) -> dict[str, int]:
     """Shards by state, read without changing the file. Raises CollectionDamaged."""
+    with _read_only(place) as connection:
+        faults = connection.execute("PRAGMA quick_check").fetchall()
+        if faults != [("ok",)]:
+            raise sqlite3.DatabaseError(str(faults[0][0]))
+        return dict(connection.execute("SELECT state, count(*) FROM shards GROUP BY state"))
+
+
+def given_up_in(place: Path) -> list[tuple[int, bytes, str]]:
+    """What `abandoned` of the ledger gives, read without changing the file. Raises CollectionDamaged."""
+    with _read_only(place) as connection:
+        return connection.execute(_GIVEN_UP).fetchall()
+
+
+@contextlib.contextmanager
+def _read_only(place: Path) -> Iterator[sqlite3.Connection]:
     with _errors_are_said(place):
         # A ledger on a medium that cannot be written to has no journal beside it that could change what it says.
         how = "mode=ro" if os.access(place.parent, os.W_OK) else "immutable=1"
-        connection = sqlite3.connect(f"{place.absolute().as_uri()}?{how}", uri=True)
-        try:
-            faults = connection.execute("PRAGMA quick_check").fetchall()
-            if faults != [("ok",)]:
-                raise sqlite3.DatabaseError(str(faults[0][0]))
-            return dict(connection.execute("SELECT state, count(*) FROM shards GROUP BY state"))
-        finally:
-            connection.close()
+        with contextlib.closing(sqlite3.connect(f"{place.absolute().as_uri()}?{how}", uri=True)) as connection:
+            yield connection
 
 
 @contextlib.contextmanager
@@ -131,27 +145,38 @@ class SqliteLedger:
             connection.execute("INSERT INTO run VALUES (?, ?)", (name, base))
         return name
 
-    def add(self, kind: str, payloads: Iterable[bytes]) -> None:
+    def join(self, run: str) -> bool:
+        with self._transaction() as connection:
+            row = connection.execute("SELECT name FROM run").fetchone()
+            if row is None:
+                connection.execute("INSERT INTO run VALUES (?, 0)", (run,))
+        return row is None or row[0] == run
+
+    def add(self, kind: str, payloads: Iterable[bytes], onto: int | None = None) -> bool:
         waiting: list[bytes] = []
         size = 0
         for payload in payloads:  # whoever makes them takes his time, so no lock is held meanwhile
             waiting.append(payload)
             size += len(payload)
             if len(waiting) == _ADDED_AT_ONCE or size > _ADDED_BYTES:
-                self._add(kind, waiting)
+                if not self._add(kind, waiting, onto):
+                    return False
+                onto = None if onto is None else onto + len(waiting)
                 waiting, size = [], 0
-        if waiting:
-            self._add(kind, waiting)
+        return not waiting or self._add(kind, waiting, onto)
 
-    def _add(self, kind: str, payloads: Sequence[bytes]) -> None:
+    def _add(self, kind: str, payloads: Sequence[bytes], onto: int | None) -> bool:
         with self._transaction() as connection:
             (last,) = connection.execute("SELECT coalesce(max(shard), 0) FROM shards").fetchone()
+            if onto not in (None, last):  # none is ever removed, so the last number is how many there are
+                return False
             numbers = range(last + 1, last + 1 + len(payloads))
             (base,) = connection.execute("SELECT coalesce(max(base), 0) FROM run").fetchone()
             connection.executemany(
                 "INSERT INTO shards (shard, kind, fence) VALUES (?, ?, ?)", ((n, kind, base) for n in numbers)
             )
             connection.executemany("INSERT INTO payloads VALUES (?, ?)", zip(numbers, payloads, strict=True))
+        return True
 
     def lease(self, owner: str, seconds: float) -> Lease | None:
         now = self._clock()
@@ -203,12 +228,14 @@ class SqliteLedger:
         with _errors_are_said(self._place):
             return dict(self._connection.execute("SELECT state, count(*) FROM shards GROUP BY state"))
 
+    def is_over(self) -> bool:
+        with _errors_are_said(self._place):
+            left = "SELECT 1 FROM shards WHERE state IN ('pending', 'leased') LIMIT 1"
+            return self._connection.execute(left).fetchone() is None
+
     def abandoned(self) -> list[tuple[int, bytes, str]]:
         with _errors_are_said(self._place):
-            return self._connection.execute(
-                "SELECT shard, payload, reason FROM shards JOIN payloads USING (shard) "
-                "WHERE state = 'abandoned' ORDER BY shard"
-            ).fetchall()
+            return self._connection.execute(_GIVEN_UP).fetchall()
 
     def retry(self) -> int:
         with self._transaction() as connection:

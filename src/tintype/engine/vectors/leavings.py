@@ -16,11 +16,20 @@ def is_ours(name: str) -> bool:
     return name in _OWN or name.startswith((LISTINGS, PARTS))
 
 
-def sweep(place: Place, plan: Plan) -> None:
+def sweep_parts(place: Place) -> None:
     """Remove what was not taken. All shards are done: whoever still writes one does so for nothing."""
-    listings = f"{LISTINGS}{plan.id}/"
-    for name in list(place.names(PARTS)) + [name for name in place.names(LISTINGS) if not name.startswith(listings)]:
+    for name in list(place.names(PARTS)):
         place.delete(name)
     if isinstance(place, Sweeps):
-        for prefix in (PARTS, LISTINGS, PLAN_FILE, MANIFEST_FILE):
+        place.sweep(PARTS)
+
+
+def sweep(place: Place, plan: Plan) -> None:
+    """The same, and what other planners have left."""
+    sweep_parts(place)
+    listings = f"{LISTINGS}{plan.id}/"
+    for name in [name for name in place.names(LISTINGS) if not name.startswith(listings)]:
+        place.delete(name)
+    if isinstance(place, Sweeps):
+        for prefix in (LISTINGS, PLAN_FILE, MANIFEST_FILE):
             place.sweep(prefix)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tintype.engine.ledger.base import Ledger
 from tintype.engine.vectors.ledgers import opened_ledger, shard_of
-from tintype.engine.vectors.progress import OutputStatus
 from tintype.engine.vectors.sealing import results
 from tintype.store.outputs.manifest import Manifest, read_manifest
 from tintype.store.outputs.plan import Plan, read_plan
@@ -17,6 +17,42 @@ from tintype.store.places.base import Place
 
 _OF_LATE_S = 120.0
 _MOST_FAILURES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputStatus:
+    """How an output stands."""
+
+    output: str
+    is_complete: bool
+    shards: Mapping[str, int]  # by state: pending, leased, done, abandoned
+    images: int
+    done: int  # images in shards that are done
+    vectors: int
+    status: Mapping[str, int]  # of images that are done
+    images_per_second: float | None  # of late, all workers together; None where nobody works
+    seconds_left: float | None
+    failures: list[dict[str, Any]]  # images: id, status, reason; the first of each shard that has some
+    abandoned: list[dict[str, Any]]  # shards: shard, images, reason
+    retried: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `tintype status --json`."""
+        return {
+            "schema": 1,
+            "output": self.output,
+            "complete": self.is_complete,
+            "shards": dict(self.shards),
+            "images": self.images,
+            "done": self.done,
+            "vectors": self.vectors,
+            "status": dict(self.status),
+            "images_per_second": self.images_per_second,
+            "seconds_left": self.seconds_left,
+            "failures": self.failures,
+            "abandoned": self.abandoned,
+            "retried": self.retried,
+        }
 
 
 def output_status(place: Place, *, retry: bool = False) -> OutputStatus:

@@ -12,7 +12,7 @@ from tintype.core.errors import SourceError, UsageError
 from tintype.core.names import shown
 from tintype.engine.vectors.leavings import is_ours
 from tintype.sources.base import ENTRIES, Source
-from tintype.store.outputs.plan import Plan, read_plan, refuse_other, write_plan
+from tintype.store.outputs.plan import LISTINGS, Plan, read_plan, refuse_other, write_plan
 from tintype.store.places.base import Place
 
 
@@ -39,6 +39,8 @@ def plan_output(place: Place, source: Source, wanted: Plan) -> Plan:
     )
     if write_plan(place, plan):
         return plan
+    for name in list(place.names(f"{LISTINGS}{plan.id}/")):
+        place.delete(name)
     there = read_plan(place)  # somebody else was first
     refuse_other(place, there, wanted)
     return there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 from tintype.core.errors import CollectionDamaged
 from tintype.core.version import VERSION
 from tintype.engine.ledger.base import Ledger
-from tintype.engine.vectors.leavings import sweep
+from tintype.engine.vectors.leavings import sweep, sweep_parts
 from tintype.engine.vectors.ledgers import EVERY, KIND
 from tintype.store.outputs.base import Gathers, Part, format_of, rows_schema
 from tintype.store.outputs.manifest import SCHEMA, Manifest, ManifestFile, read_manifest, write_manifest
 from tintype.store.outputs.plan import PARTS, Plan
 from tintype.store.places.base import Place, move
+
+_LOOK_AGAIN_S = 0.5
 
 
 def put_in_place(place: Place, result: Mapping[str, Any]) -> None:
@@ -35,21 +38,39 @@ def results(ledger: Ledger) -> list[dict[str, Any]]:
     return [found[shard] for shard in sorted(found)]
 
 
-def seal(place: Place, plan: Plan, ledger: Ledger) -> Manifest:
-    """Put what is left in place, write the manifest, and remove what was not taken. All shards are done.
+def sealed(place: Place, plan: Plan, ledger: Ledger) -> Manifest:
+    """The manifest of an output whose shards are all done; what was not taken is removed.
 
-    Several may do it at once: all write the same. Raises CollectionDamaged where a file is gone.
+    Of many who come here at once one writes it and the others wait: it asks the ledger for all that it holds. Whoever
+    takes longer than a lease has lost this one, too; then several may be at it, and all write the same. Raises
+    CollectionDamaged where a file is gone.
     """
-    manifest = read_manifest(place)
-    if manifest is None:
-        taken = results(ledger)
-        _put_all_in_place(place, taken)
-        manifest = _manifest(plan, taken)
-        form = format_of(plan.format)
-        if isinstance(form, Gathers):
-            parts = [(Part(file.shard, plan.shards, file.rows), file.bytes) for file in manifest.files]
-            form.gather(place, parts, rows_schema(plan.dimension, plan.label_fields))
-        write_manifest(place, manifest)
+    turn = 0
+    while (manifest := read_manifest(place)) is None:
+        claim = f"{PARTS}sealing-{turn}"
+        if place.create(claim, b""):
+            try:
+                return _seal(place, plan, ledger)
+            finally:
+                place.delete(claim)
+        until = time.monotonic() + plan.lease_s
+        while time.monotonic() < until and read_manifest(place) is None:
+            time.sleep(_LOOK_AGAIN_S)
+        turn += 1
+    sweep_parts(place)
+    return manifest
+
+
+def _seal(place: Place, plan: Plan, ledger: Ledger) -> Manifest:
+    """Put what is left in place, and write the manifest."""
+    taken = results(ledger)
+    _put_all_in_place(place, taken)
+    manifest = _manifest(plan, taken)
+    form = format_of(plan.format)
+    if isinstance(form, Gathers):
+        parts = [(Part(file.shard, plan.shards, file.rows), file.bytes) for file in manifest.files]
+        form.gather(place, parts, rows_schema(plan.dimension, plan.label_fields))
+    write_manifest(place, manifest)
     sweep(place, plan)
     return manifest
 
@@ -66,7 +87,8 @@ def _put_all_in_place(place: Place, taken: Sequence[Mapping[str, Any]]) -> None:
                 raise CollectionDamaged(
                     place.url,
                     f"{file['name']} is gone",
-                    "Delete ledger.sqlite there and run the same command: all shards are embedded again",
+                    "Delete the ledger (ledger.sqlite there, or the table) and run the same command: all shards are "
+                    "embedded again",
                 )
 
 

@@ -65,6 +65,10 @@ def _read(source: str, path: Path, wishes: Wishes, work: Path) -> Sequence[Card]
 
 
 def _of_folder(folder: Folder, wishes: Wishes, work: Path) -> Sequence[Card]:
+    from tintype.models.adding.tags_folder import cards_of_tagger, is_tagger
+
+    if is_tagger(folder):
+        return cards_of_tagger(folder, wishes, work)
     try:
         from tintype.models.adding.libraries import cards_of_folder
     except ModuleNotFoundError as error:

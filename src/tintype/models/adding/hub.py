@@ -13,16 +13,19 @@ WANTED = (
     "config.json",
     "preprocessor_config.json",
     "processor_config.json",
+    "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.json",
+    "vocab.txt",
     "merges.txt",
     "spiece.model",
     "open_clip_config.json",
 )
 """What is downloaded beside the weights; never code, and never a pickle."""
 
+_TAGGER = ("model.onnx", "selected_tags.csv")
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 
 
@@ -42,7 +45,8 @@ def downloaded(hub_id: str, revision: str | None) -> Folder:
         names = [part.rfilename for part in found.siblings or ()]
         is_open_clip = "open_clip_config.json" in names
         order = _WEIGHTS if is_open_clip else _WEIGHTS[::-1]
-        weights = [name for name in order if name in names][:1]
+        is_tagger = all(name in names for name in _TAGGER)
+        weights = [*_TAGGER] if is_tagger else [name for name in order if name in names][:1]
         place = huggingface_hub.snapshot_download(hub_id, revision=found.sha, allow_patterns=[*WANTED, *weights])
     except errors.GatedRepoError as error:
         raise ModelError(

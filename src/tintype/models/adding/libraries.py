@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,13 @@ import torch
 
 from tintype.core.errors import ModelError, TintypeError
 from tintype.core.names import shown
-from tintype.models.adding import pixels, tokenizing
+from tintype.models.adding import detectors, maskers, pixels, tokenizing, writers
 from tintype.models.adding.exporting import finished
 from tintype.models.adding.folder import Folder
-from tintype.models.adding.names import slug
+from tintype.models.adding.maker import Maker
 from tintype.models.adding.wishes import Wishes
 from tintype.models.backends.torch_modules import missing_library
-from tintype.models.card import Card, Input, Output, Weights
-from tintype.models.card_file import hashed
-
-LABELS = "labels.txt"
-_WEIGHTS = {
-    "config.json": ("model.safetensors",),
-    "open_clip_config.json": ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"),
-}
+from tintype.models.card import Card, Input, Output, Task
 
 
 def cards_of_folder(folder: Folder, wishes: Wishes, work: Path) -> Sequence[Card]:
@@ -33,12 +26,12 @@ def cards_of_folder(folder: Folder, wishes: Wishes, work: Path) -> Sequence[Card
     Raises ModelError for whatever cannot be taken over, MissingExtra where its library is not installed.
     """
     if folder.has("open_clip_config.json"):
-        read: Callable[[_Maker], list[Card]] = _open_clip
+        read: Callable[[Maker], list[Card]] = _open_clip
         config = folder.config("open_clip_config.json")
     else:
         config = folder.config("config.json")
         read = _timm if "architecture" in config and "model_type" not in config else _transformers
-    maker = _Maker(folder, wishes, work, config)
+    maker = Maker(folder, wishes, work, config)
     threads = torch.get_num_threads()
     try:
         made = read(maker)
@@ -58,66 +51,7 @@ def cards_of_folder(folder: Folder, wishes: Wishes, work: Path) -> Sequence[Card
         torch.set_num_threads(threads)  # runners on a processor take one
 
 
-@dataclasses.dataclass(frozen=True)
-class _Maker:
-    folder: Folder
-    wishes: Wishes
-    work: Path
-    config: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.wishes.name or slug(self.folder.source)
-
-    def place(self, name: str) -> Path:
-        made = self.work / name
-        made.mkdir(exist_ok=True)
-        return made
-
-    def card(
-        self,
-        name: str,
-        task: Any,
-        loader: str,
-        given: Input,
-        outputs: tuple[Output, ...],
-        config: str = "config.json",
-        companion: str | None = None,
-        beside: Sequence[str] = (),
-    ) -> Card:
-        """A card whose files lie in its place; the shapes of its outputs are seen when it runs."""
-        place = self.place(name)
-        weights = self.folder.weights(*_WEIGHTS[config])
-        part = Weights(
-            "torch",
-            self.folder.taken(weights, place),
-            loader,
-            tuple(self.folder.taken(self.folder.file(one), place) for one in (config, *beside)),
-            self.folder.revision,
-        )
-        source = f"{self.folder.source} at {self.folder.revision}" if self.folder.revision else self.folder.source
-        return Card(
-            name=name,
-            version=1,
-            task=task,
-            weights=(part,),
-            input=given,
-            outputs=outputs,
-            license=self.wishes.license or self.folder.license,
-            source=source,
-            trained_on=self.wishes.trained_on or self.folder.trained_on,
-            companion=companion,
-            folder=place,
-        )
-
-    def labels(self, names: Sequence[str]) -> Output:
-        """The output of classes, with their names in a file beside the card."""
-        path = self.place(self.name) / LABELS
-        path.write_text("".join(f"{' '.join(name.split())}\n" for name in names), encoding="utf-8")
-        return Output("logits", (), meaning="logits", labels=hashed(path))
-
-
-def _transformers(maker: _Maker) -> list[Card]:
+def _transformers(maker: Maker) -> list[Card]:
     from transformers import AutoImageProcessor
 
     kind, names = maker.config.get("model_type"), maker.config.get("architectures") or [None]
@@ -137,14 +71,22 @@ def _transformers(maker: _Maker) -> list[Card]:
         return _pair(
             maker, loader, pixel_input, tokenizing.of_transformers(maker.folder, maker.config), beside=prepares
         )
+    if known in writers.ARCHITECTURES.values():
+        return [writers.card_of(maker, loader, pixel_input, prepares)]
+    if known in maskers.ARCHITECTURES.values():
+        return [maskers.card_of(maker, loader, pixel_input, prepares)]
+    if known in writers.ANSWERING.values():
+        return [writers.card_of_answering(maker, known, loader, pixel_input, prepares)]
+    if known in detectors.FINDERS.values():
+        return [detectors.card_of_finder(maker, known, loader, pixel_input, prepares)]
+    if known in detectors.DETECTIONS:
+        return [detectors.card_of(maker, known, loader, pixel_input, prepares)]
     if known != "ViTForImageClassification":
         outputs = (Output("features", ()),)
         return [maker.card(maker.name, "embed image", loader, pixel_input, outputs, beside=prepares)]
-    labels = maker.config.get("id2label")
-    if not isinstance(labels, dict) or not labels:
-        raise ModelError("config.json does not name its classes (id2label)")
-    both = maker.labels([str(labels[key]) for key in sorted(labels, key=int)]), Output("features", ())
-    return [maker.card(maker.name, "classify", loader, pixel_input, both, beside=prepares)]
+    labels = maker.labels(maker.class_names())
+    both = Output("logits", (), meaning="logits", labels=labels), Output("features", ())
+    return [maker.card(maker.name, _task(maker.config), loader, pixel_input, both, beside=prepares)]
 
 
 _TRANSFORMERS: dict[tuple[object, object], str] = {
@@ -153,11 +95,16 @@ _TRANSFORMERS: dict[tuple[object, object], str] = {
     ("vit", "ViTForImageClassification"): "ViTForImageClassification",
     ("vit", "ViTModel"): "ViTModel",
     ("dinov2", "Dinov2Model"): "Dinov2Model",
+    **detectors.ARCHITECTURES,
+    **detectors.FINDERS,
+    **writers.ARCHITECTURES,
+    **writers.ANSWERING,
+    **maskers.ARCHITECTURES,
 }
 """By model_type and architecture: the class that loads it."""
 
 
-def _timm(maker: _Maker) -> list[Card]:
+def _timm(maker: Maker) -> list[Card]:
     from timm.data import resolve_data_config
 
     facts = maker.config.get("pretrained_cfg")
@@ -175,11 +122,17 @@ def _timm(maker: _Maker) -> list[Card]:
         return [maker.card(maker.name, "embed image", loader, pixel_input, (Output("features", ()),))]
     labels = maker.config.get("label_names") or facts.get("label_names")
     named = [str(label) for label in labels] if isinstance(labels, list) and len(labels) == classes else None
-    logits = maker.labels(named) if named else Output("logits", (), meaning="logits")
-    return [maker.card(maker.name, "classify", loader, pixel_input, (logits, Output("features", ())))]
+    logits = Output("logits", (), meaning="logits", labels=maker.labels(named) if named else None)
+    task = _task(facts if "problem_type" in facts else maker.config)
+    return [maker.card(maker.name, task, loader, pixel_input, (logits, Output("features", ())))]
 
 
-def _open_clip(maker: _Maker) -> list[Card]:
+def _task(config: Mapping[str, Any]) -> Task:
+    """Of a classifier: whether each of its classes has a probability of its own is said in its configuration."""
+    return "multi-label" if config.get("problem_type") == "multi_label_classification" else "classify"
+
+
+def _open_clip(maker: Maker) -> list[Card]:
     from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
     model, given = maker.config.get("model_cfg"), maker.config.get("preprocess_cfg")
@@ -198,7 +151,7 @@ def _open_clip(maker: _Maker) -> list[Card]:
 
 
 def _pair(
-    maker: _Maker,
+    maker: Maker,
     loader: str,
     given: Input,
     words: tokenizing.Words,

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tintype.core.errors import ModelError
 from tintype.core.names import shown
+from tintype.models.adding import onnx_detectors
 from tintype.models.adding.names import slug
+from tintype.models.adding.told import Told
 from tintype.models.adding.wishes import Levels, Wishes
 from tintype.models.backends.onnx import OnnxBackend
 from tintype.models.backends.onnx_facts import FileFacts, file_facts
 from tintype.models.card import Card, File, Filter, Meaning, Output, PixelInput, Weights
 from tintype.models.card_file import MAX_SIDE_PX, hashed
-
-PREFIX = "tintype."
-"""Of the metadata (`metadata_props`) that say what an option would."""
+from tintype.models.tag_names import tags_of
 
 _FITS = ("crop", "squeeze", "letterbox")
 _ORDERS = ("rgb", "bgr")
@@ -38,11 +37,11 @@ def cards_of_onnx(path: Path, wishes: Wishes, work: Path) -> list[Card]:
     """
     shutil.copyfile(path, work / path.name)
     facts = file_facts((work / path.name).read_bytes(), shown(path.name))
-    told = _Told(wishes, facts.metadata, shown(path.name))
+    told = Told(wishes, facts.metadata, shown(path.name))
     card = Card(
         name=wishes.name or slug(path.stem),
         version=1,
-        task="classify" if told.is_classifier else "embed image",
+        task="classify" if told.is_classifier else "embed image",  # a detector's, once its outputs are known
         weights=(Weights("onnx", hashed(work / path.name)),),
         input=_pixels(facts, told),
         outputs=(Output("?", ()),),
@@ -51,76 +50,16 @@ def cards_of_onnx(path: Path, wishes: Wishes, work: Path) -> list[Card]:
         trained_on=told.text("trained_on") or "not stated",
         folder=work,
     )
+    if told.is_detector:
+        return [onnx_detectors.finished(card, facts, told)]
+    if told.is_tagger:
+        made = replace(_run(card, facts, told), task="multi-label")
+        tags_of(made)  # names that can be
+        return [made]
     return [_run(card, facts, told)]
 
 
-class _Told:
-    """What options say, or else the file's metadata."""
-
-    def __init__(self, wishes: Wishes, metadata: Mapping[str, str], place: str) -> None:
-        self._wishes, self._metadata, self.place = wishes, metadata, place
-
-    @property
-    def is_classifier(self) -> bool:
-        task = self.one_of("task", ("embed image", "classify"))
-        if task is None:
-            return self._wishes.labels is not None
-        return task == "classify"
-
-    @property
-    def labels(self) -> Path | None:
-        return self._wishes.labels
-
-    @property
-    def size_px(self) -> tuple[int, int] | None:
-        """(width, height)."""
-        if self._wishes.size_px is not None:
-            return self._wishes.size_px
-        given = self._numbers("size_px")
-        if given is None:
-            return None
-        return (int(given[0]), int(given[-1])) if len(given) in (1, 2) else self._refuse("size_px")
-
-    def text(self, name: str) -> str | None:
-        value = getattr(self._wishes, name)
-        return str(value) if value is not None else self._metadata.get(PREFIX + name)
-
-    def one_of(self, name: str, known: Sequence[str]) -> str | None:
-        value = self.text(name)
-        if value is not None and value not in known:
-            self._refuse(name)
-        return value
-
-    def number(self, name: str) -> float | None:
-        value = getattr(self._wishes, name)
-        given = [float(value)] if value is not None else self._numbers(name)
-        return None if given is None else given[0]
-
-    def levels(self, name: str) -> Levels | None:
-        value = getattr(self._wishes, name)
-        given = list(value) if value is not None else self._numbers(name)
-        if given is None:
-            return None
-        if len(given) != 3:
-            self._refuse(name)
-        return given[0], given[1], given[2]
-
-    def _numbers(self, name: str) -> list[float] | None:
-        value = self._metadata.get(PREFIX + name)
-        if value is None:
-            return None
-        try:
-            numbers = [float(part) for part in value.strip("[]() ").split(",")]
-        except ValueError:
-            self._refuse(name)
-        return numbers if all(map(math.isfinite, numbers)) else self._refuse(name)
-
-    def _refuse(self, name: str) -> Any:
-        value = self._metadata.get(PREFIX + name, getattr(self._wishes, name))
-        raise ModelError(f"{self.place}: {name} {shown(str(value))[:60]!r} does not fit")
-
-
-def _pixels(facts: FileFacts, told: _Told) -> PixelInput:
+def _pixels(facts: FileFacts, told: Told) -> PixelInput:
     if len(facts.inputs) != 1:
         names = ", ".join(given.name for given in facts.inputs)
         raise ModelError(f"{told.place}: it has the inputs {shown(names)}; only models of one image input are added so")
@@ -185,13 +124,13 @@ def _check_levels(mean: Levels, std: Levels, place: str) -> None:
         raise ModelError(f"{place}: mean and std look like those of values 0 to 1. They are of levels: multiply by 255")
 
 
-def _run(card: Card, facts: FileFacts, told: _Told) -> Card:
+def _run(card: Card, facts: FileFacts, told: Told) -> Card:
     """The card with the outputs that can be used, whose shapes and meanings are seen by running it."""
     wanted = card.pixels
     pixels = np.random.default_rng(0).integers(0, 256, (_SAMPLES, wanted.height, wanted.width, 3), dtype=np.uint8)
     named = replace(card, outputs=tuple(Output(output.name, ()) for output in facts.outputs))
     made = OnnxBackend().load(named).run({wanted.name: pixels})
-    labels = _labels(told, card.folder)
+    labels = told.read_labels(card.folder)
     outputs = []
     for name, values in made.items():
         if values.ndim != 2 or len(values) != _SAMPLES:
@@ -215,22 +154,11 @@ def _run(card: Card, facts: FileFacts, told: _Told) -> Card:
     return replace(card, outputs=tuple(outputs))
 
 
-def _labels(told: _Told, work: Path) -> tuple[File, int] | None:
-    """The file of labels, and how many it has."""
-    if told.labels is None:
-        return None
-    try:
-        text = told.labels.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{shown(str(told.labels))}: the labels cannot be read") from error
-    place = work / "labels.txt"
-    place.write_text(text, encoding="utf-8")
-    return hashed(place), len(text.splitlines())
-
-
-def _meaning(values: NDArray[np.float32], told: _Told, labels: tuple[File, int] | None, outputs: int) -> Meaning:
+def _meaning(values: NDArray[np.float32], told: Told, labels: tuple[File, int] | None, outputs: int) -> Meaning:
     """Whether an output is classes follows from what was told, whether these are probabilities from their sums."""
     if not told.is_classifier or (labels[1] != values.shape[1] if labels else outputs > 1):
         return "vector"
+    if told.is_tagger:
+        return "probabilities" if values.min() >= 0 and values.max() <= 1 else "logits"
     is_share = values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-3)
     return "probabilities" if is_share else "logits"

@@ -16,7 +16,9 @@ class Wishes:
     """Each is None where nothing was said. Only `name`, `license`, `trained_on` and `accept_license` are for models of
     every kind; `revision` is for the hub, `with_onnx` for what has safetensors, the rest for ONNX files.
 
-    `size_px` is (width, height). `mean` and `std` are those of red, green and blue, in levels of 0 to 255.
+    `size_px` is (width, height). `mean` and `std` are those of red, green and blue, in levels of 0 to 255. `boxes`,
+    `unit`, `scores` and `overlap` are for detectors; they mean `form`, `unit`, `scoring` and `overlap` of
+    `card.Detection`.
     """
 
     name: str | None = None
@@ -25,7 +27,7 @@ class Wishes:
     accept_license: bool = False
     revision: str | None = None
     with_onnx: bool = True
-    task: Literal["embed image", "classify"] | None = None
+    task: Literal["embed image", "classify", "multi-label", "detect"] | None = None
     size_px: tuple[int, int] | None = None
     fit: Literal["crop", "squeeze", "letterbox"] | None = None
     shorter_px: float | None = None
@@ -34,3 +36,7 @@ class Wishes:
     std: Levels | None = None
     order: Literal["rgb", "bgr"] | None = None
     labels: Path | None = None
+    boxes: Literal["center", "corners", "corner and size"] | None = None
+    unit: Literal["share", "px"] | None = None
+    scores: Literal["softmax", "sigmoid", "probabilities"] | None = None
+    overlap: float | None = None

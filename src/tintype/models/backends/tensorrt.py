@@ -54,7 +54,7 @@ class Built:
 
 def shapes(card: Card) -> dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
     """The least, usual and largest shape of each input, for the optimization profile."""
-    given = card.input
+    given = card.single_input
     if isinstance(given, PixelInput):
         row: tuple[int, ...] = (
             (3, given.height, given.width) if given.layout == "NCHW" else (given.height, given.width, 3)

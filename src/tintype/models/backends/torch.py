@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tintype.core.errors import ModelError
 from tintype.models.backends.torch_modules import tower
 from tintype.models.base import RunnerInfo
-from tintype.models.card import Card, PixelInput, TextInput
+from tintype.models.card import Card, PixelInput
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -44,10 +44,13 @@ class TorchRunner:
         return RunnerInfo(self._card, "torch", self._device, self._precision)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """All outputs of the card by name, float32 (n, ...). Raises MemoryError where the device has too little memory
-        for so many rows, ModelError for whatever else goes wrong."""
+        """All outputs of the card by name, float32 or int64 (n, ...).
+
+        Raises MemoryError where the device has too little memory for so many rows, ModelError for whatever else goes
+        wrong.
+        """
         try:
-            given = [torch.from_numpy(_writable(inputs[name])) for name in self._names()]
+            given = [torch.from_numpy(_writable(inputs[name])) for name in self._card.input_names]
             rows = len(given[0])
             starts, step = (range(rows), 1) if self._device == "cpu" else (range(0, max(rows, 1), max(rows, 1)), rows)
             with torch.inference_mode():
@@ -62,15 +65,12 @@ class TorchRunner:
             first = " ".join(str(error).split())[:200]
             raise ModelError(f"card {self._card.name}: PyTorch cannot run it: {first}") from error
 
-    def _names(self) -> list[str]:
-        given = self._card.input
-        return [given.name, given.mask] if isinstance(given, TextInput) and given.mask else [given.name]
-
     def _forward(self, *given: torch.Tensor) -> list[torch.Tensor]:
         moved = [part.to(self._device, non_blocking=True) for part in given]
         if isinstance(self._card.input, PixelInput):
-            moved = [self._normalized(moved[0])]
-        return [output.float().cpu() for output in self.tower(*moved)]
+            moved[0] = self._normalized(moved[0])
+        made = self.tower(*moved)
+        return [(output.float() if output.is_floating_point() else output).cpu() for output in made]
 
     def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, h, w, 3) uint8 as the network takes it; in float32 until the last step, as `preparing.network_input`."""
@@ -99,6 +99,6 @@ def _writable(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values) if values.flags.writeable else values.copy()
 
 
-def _joined(parts: list[torch.Tensor], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = torch.cat(parts).numpy() if parts else np.empty((0, *shape), np.float32)
+def _joined(parts: list[torch.Tensor], shape: tuple[int, ...]) -> NDArray[Any]:
+    values: NDArray[Any] = torch.cat(parts).numpy() if parts else np.empty((0, *shape), np.float32)
     return values

@@ -40,7 +40,7 @@ def mismatch(card: Card, facts: Mapping[str, Any]) -> str:
 
 def expected(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
     """What the network takes, by the protocol's words: type and shape without the batch; -1 where any size goes."""
-    given = card.input
+    given = card.single_input
     if isinstance(given, PixelInput):
         planes = (3, given.height, given.width) if given.layout == "NCHW" else (given.height, given.width, 3)
         return {given.name: (_DTYPES[given.dtype], planes)}

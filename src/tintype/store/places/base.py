@@ -51,7 +51,10 @@ class Moves(Place, Protocol):
     """A place where a file can be given another name without its bytes being read."""
 
     def move(self, name: str, new_name: str) -> None:
-        """In the place of the file that may be there. Raises FileNotFoundError."""
+        """In the place of the file that may be there. Raises FileNotFoundError.
+
+        Where that is not one step, a fault in between leaves both, and doing it again is harmless.
+        """
         ...
 
 

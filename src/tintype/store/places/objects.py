@@ -8,7 +8,7 @@ from functools import cached_property
 
 from tintype.core.object_facts import Budget, split_url
 from tintype.core.object_store import ObjectStore
-from tintype.store.places.base import Place, checked_name
+from tintype.store.places.base import Moves, checked_name
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class ObjectPlace:
         found = (key.removeprefix(self._prefix) for key in keys)
         return iter(sorted(name for name in found if name.startswith(prefix)))
 
+    def move(self, name: str, new_name: str) -> None:
+        source, target = self._key(name), self._key(new_name)
+        self._store.copy(source, target)  # by the store itself: the bytes do not come here
+        self._store.delete(source)
+
     def delete(self, name: str) -> None:
         self._store.delete(self._key(name))
 
@@ -59,4 +64,4 @@ class ObjectPlace:
         return self._prefix + checked_name(name)
 
 
-_: type[Place] = ObjectPlace
+_: type[Moves] = ObjectPlace
