@@ -25,14 +25,14 @@ demo: $(READY) ## scan the sample photos with copies and damage made of them, an
 	@$(BIN)/python -m examples.demo $(DEMO)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(READY) ## format, lint, floors, types, generated docs, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 format: $(READY) ## put the code into its format
 	$(BIN)/ruff format .
@@ -44,7 +44,7 @@ docs: $(READY) ## make the generated pages of docs/ anew
 bench: $(READY) ## run the benchmarks against their peers; figures go to benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --write
 
-faults: $(READY) ## kill scans at random moments, 50 times, and compare the collections
+faults: $(READY) ## kill scans and embeddings at random moments, and compare what comes of it
 	TINTYPE_KILLS=50 $(BIN)/python -m pytest tests/faults
 
 descriptor: ## make the built-in descriptor anew from the test data, in an environment of its own with torch

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     copies,
+    descriptor_cost,
     duplicates_million,
     embed,
     embed_shards,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Figure]]] = {
     "memory": memory.measure,
     "rescan": rescan.measure,
     "duplicates_million": duplicates_million.measure,
+    "descriptor_cost": descriptor_cost.measure,
     "copies": copies.measure,
     "finding": finding.measure,
     "neighbor_graph": neighbor_graph.measure,

@@ -51,14 +51,17 @@ def measure(options: Options) -> list[Figure]:
     one, two = (images / seconds[f"{workers} {images}"] for workers in (1, 2))
     more = [(images - FEW) / (seconds[f"{workers} {images}"] - seconds[f"{workers} {FEW}"]) for workers in (1, 2)]
     started = f"{MODEL}, start-up included; load average before {load:.2f}"
-    photo_bytes = sum(path.stat().st_size for path in photos(FEW).iterdir()) / FEW
+    cpu_s = {count: median(runs[f"1 {count}"]).cpu_s for count in (FEW, images)}
+    image_ms = 1_000 * (cpu_s[images] - cpu_s[FEW]) / (images - FEW)
+    photo_bytes = sum(path.stat().st_size for path in photos(FEW).rglob("*") if path.is_file()) / FEW
     return [
         Figure(f"one worker, {images:,} images", one, "images/s", detail=started),
         Figure(f"two workers, {images:,} images", two, "images/s", detail=started),
         Figure("two workers / one", two / one, "", BOUND, "at least", detail="start-up included"),
         Figure("one worker, an image more", more[0], "images/s", detail=f"from {FEW} to {images:,}"),
         Figure("two workers, an image more", more[1], "images/s", detail=f"from {FEW} to {images:,}"),
-        Figure("start-up, one worker", seconds[f"1 {FEW}"] - FEW / more[0], "s", detail="model loaded, output planned"),
+        Figure("an image more, CPU", image_ms, "ms CPU/image", detail=f"one worker, from {FEW} to {images:,}"),
+        Figure("start-up, CPU", cpu_s[FEW] - FEW * image_ms / 1_000, "s", detail="model, plan and manifest"),
         Figure("a photo", photo_bytes, "bytes", detail="500-pixel JPEGs"),
         Figure("its row", sizes[0], "bytes", detail="Parquet, 1,024 dimensions in float16; in shards of 100"),
     ]

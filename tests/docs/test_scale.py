@@ -22,11 +22,10 @@ def test_what_is_called_measured_stands_in_the_results() -> None:
     """Where it does not: python -m benchmarks.scale_page."""
     page, results = PAGE.read_text(), (REPOSITORY / "benchmarks" / "RESULTS.md").read_text()
     assert page == filled(page, results)
-    others = results.replace(
-        f" {figure(results, 'embed_workers', 'one worker, an image more')} images/s", " 1 images/s"
-    )
-    assert others != results
-    assert '"images_a_second": 1,' in filled(page, others)
+    measured = figure(results, "embed_workers", "an image more, CPU")
+    other = filled(page, results.replace(f"| an image more, CPU | {measured} ms", "| an image more, CPU | 20 ms"))
+    assert '"image_ms": 20,' in other
+    assert re.search(r"^working, hours .*$", other, re.M)[0] != re.search(r"^working, hours .*$", page, re.M)[0]
 
 
 def test_a_shard_costs_the_requests_that_the_table_says(

@@ -26,7 +26,7 @@ def by_hand(steps: list[Step], vectors: np.ndarray) -> np.ndarray:
         elif step == "relu":
             values = np.maximum(values, 0)
         else:
-            values = values * (1 + np.vectorize(math.erf)(values / math.sqrt(2))) / 2
+            values = values * (1 + np.vectorize(math.erf, otypes=[float])(values / math.sqrt(2))) / 2
     return values
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -15,6 +17,8 @@ from tintype.sources.base import ENTRIES, Source
 from tintype.store.outputs.plan import LISTINGS, Plan, read_plan, refuse_other, write_plan
 from tintype.store.places.base import Place
 
+_WRITTEN_AT_ONCE = 8  # a store answers late, and a disk that is waited for takes several at the same time
+
 
 def plan_output(place: Place, source: Source, wanted: Plan) -> Plan:
     """The plan of an output, made unless there is one; `wanted` lacks what only a listing can tell.
@@ -22,11 +26,7 @@ def plan_output(place: Place, source: Source, wanted: Plan) -> Plan:
     Raises UsageError where the place holds another run, SourceError where there are no images.
     """
     plan = dataclasses.replace(wanted, id=uuid.uuid4().hex[:12])
-    shards = images = 0
-    for entries in _cut(source, plan.shard_images):
-        place.write(plan.listing(shards), _stream(entries))
-        shards += 1
-        images += entries.num_rows
+    shards, images = _list(place, plan, source)
     notes = source.notes
     if not images:
         raise SourceError(f"{shown(source.place)}: no images there")
@@ -44,6 +44,26 @@ def plan_output(place: Place, source: Source, wanted: Plan) -> Plan:
     there = read_plan(place)  # somebody else was first
     refuse_other(place, there, wanted)
     return there
+
+
+def _list(place: Place, plan: Plan, source: Source) -> tuple[int, int]:
+    """Write down what each shard holds; returns the number of shards and of images."""
+    shards = images = 0
+    with ThreadPoolExecutor(_WRITTEN_AT_ONCE) as pool:
+        on_their_way: deque[Future[None]] = deque()
+        for entries in _cut(source, plan.shard_images):
+            on_their_way.append(pool.submit(_write, place, plan.listing(shards), entries))
+            shards += 1
+            images += entries.num_rows
+            if len(on_their_way) > 2 * _WRITTEN_AT_ONCE:
+                on_their_way.popleft().result()
+        for written in on_their_way:
+            written.result()
+    return shards, images
+
+
+def _write(place: Place, name: str, entries: pa.RecordBatch) -> None:
+    place.write(name, _stream(entries))
 
 
 def read_listing(place: Place, plan: Plan, shard: int) -> pa.RecordBatch:
