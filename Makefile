@@ -6,6 +6,9 @@ READY := $(VENV)/.ready
 DEMO := .work/demo
 DATA ?= ../shared/data
 
+# Compiled before: tests start a thousand processes, and not every machine lets Python keep what it compiled.
+TEST = $(BIN)/python -m compileall -q src && $(BIN)/python -m pytest -n 3 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format docs bench faults descriptor clean
 
@@ -25,14 +28,14 @@ demo: $(READY) ## scan the sample photos with copies and damage made of them, an
 	@$(BIN)/python -m examples.demo $(DEMO)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(TEST)
 
 check: $(READY) ## format, lint, floors, types, generated docs, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(TEST)
 
 format: $(READY) ## put the code into its format
 	$(BIN)/ruff format .

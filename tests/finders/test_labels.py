@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +21,7 @@ from tintype.finders.folds import folds_of, near_groups
 from tintype.finders.label_evidence import log_votes
 from tintype.finders.labels import CONFLICTING, FINDER, SUSPECT, Settings, labels
 from tintype.index.base import Neighbors
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.testing.finders import FinderContract
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])
@@ -309,9 +309,9 @@ def test_the_number_of_threads_changes_nothing():
             capture_output=True,
             text=True,
         ).stdout
-        for threads in ("1", "2", "3")
+        for threads in ("1", "3")
     ]
-    assert answers[0] == answers[1] == answers[2] != ""
+    assert answers[0] == answers[1] != ""
 
 
 @settings(deadline=None)

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +11,7 @@ from vector_collections import WIDTH, around, directions, inputs, unit, with_vec
 
 from tintype.core.errors import ConfigError
 from tintype.finders.outliers import FINDER, Settings, outliers
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.testing.finders import FinderContract
 
 

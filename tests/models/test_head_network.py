@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.models.heads.network import Linear, Step, network
 
 

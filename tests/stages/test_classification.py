@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -12,6 +11,7 @@ from PIL import Image
 import tintype
 from tintype.core.errors import ConfigError, ModelError
 from tintype.models import registry as models
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.models.base import RunnerInfo
 from tintype.models.card import Card, Output
 from tintype.stages.base import Batch

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ import tintype
 from tintype.core.errors import ConfigError, ModelError
 from tintype.models.adding.adding import add
 from tintype.models.adding.wishes import Wishes
+from tintype.models.backends.onnx_runtime import onnxruntime
 from tintype.models.card import Card
 from tintype.models.card_file import built_in
 from tintype.models.tag_names import tags_of
