@@ -38,7 +38,8 @@ class LanceStore:
         self._dataset = dataset
         self._seen_fragments: set[int] = set()
         self._seen_shards: set[str] = set()
-        self._all_addresses = -1, np.empty(0, np.uint64)
+        # Of the present version: where rows lie, ascending, and their numbers in the stream.
+        self._all_addresses = -1, np.empty(0, np.uint64), np.empty(0, np.int64)
 
     @classmethod
     def create(cls, place: Path, schema: pa.Schema) -> LanceStore:
@@ -91,22 +92,21 @@ class LanceStore:
             return self._dataset.take(rows.tolist(), columns=list(columns))
 
     def rows(self, where: Expression) -> NDArray[np.int64]:
-        every, found = self._addresses(None), self._addresses(where)
-        order = np.argsort(every, kind="stable")
-        return np.sort(order[np.searchsorted(every, found, sorter=order)])
+        if self._all_addresses[0] != self.version:
+            every = self._addresses(None)
+            order = np.argsort(every, kind="stable")
+            self._all_addresses = self.version, every[order], order
+        _, ascending, number = self._all_addresses
+        found = np.sort(self._addresses(where), kind="stable")  # in order already, as a rule
+        return np.sort(number[np.searchsorted(ascending, found)], kind="stable")
 
     def _addresses(self, where: Expression | None) -> NDArray[np.uint64]:
-        """Where the rows lie that pass, in the order of the stream; those of all are kept for the present version."""
-        if where is None and self._all_addresses[0] == self.version:
-            return self._all_addresses[1]
+        """Where the rows lie that pass, in the order of the stream."""
         with self._damage_is_said():
             condition = None if where is None else to_sql(where)
             scanner = self._dataset.scanner(columns=[], filter=condition, with_row_address=True)
             parts = [batch.column(0).to_numpy() for batch in scanner.to_batches()]
-        found = np.concatenate([np.empty(0, np.uint64), *parts])
-        if where is None:
-            self._all_addresses = self.version, found
-        return found
+        return np.concatenate([np.empty(0, np.uint64), *parts])
 
     def verify(self) -> int:
         """Read every column of every row; returns the number of rows. Raises CollectionDamaged."""
