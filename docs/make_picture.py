@@ -24,7 +24,8 @@ WIDTH_PX, MOST_PX = 1200, 2400  # of the page
 SCALE = 1.5
 
 _STYLE = """
-#overview, #issues, #failed, #sheet, main > .note, .intro, footer { display: none }
+#overview, #map, #clusters, #outliers, #issues, #failed, #sheet, #missing { display: none }
+main > .note, .intro, footer { display: none }
 .hero-words { padding-block: 1.4rem 1rem }
 .lead { max-width: none }
 main { padding-block: 0 1rem }
@@ -56,14 +57,14 @@ def shortened(page: str) -> str:
     groups = [found for found in _GROUP.findall(page) if not any(name in found for name in SHOWN)]
     for group in groups:
         page = page.replace(group, "")
-    page = _WAITING.sub(lambda found: f'<img src="data:image/jpeg;base64,{thumbnail(page, found[1])}"', page)
+    page = _WAITING.sub(lambda found: f'<img class="developed" src="{thumbnail(page, found[1])}"', page)
     return _POLICY.sub("", page).replace("</head>", f"<style>{_STYLE}</style></head>")
 
 
 def thumbnail(page: str, number: str) -> str:
     """The picture that the report keeps under a number until its place comes near the screen."""
-    start = page.index(f'id="t{number}">') + len(f'id="t{number}">')
-    return page[start : page.index("</script>", start)]
+    start = page.index(' src="', page.index(f'<img id="t{number}"')) + len(' src="')
+    return page[start : page.index('"', start)]
 
 
 def take(page: Path, shot: Path, profile: Path) -> None:
