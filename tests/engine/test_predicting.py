@@ -42,7 +42,7 @@ def number_head() -> Card:
 
 
 def made(onnx: bytes, meaning: str, labels: tuple[str, ...] = ()) -> Made:
-    return Made(onnx=onnx, meaning=meaning, labels=labels, source="s", trained_on="t", license="MIT")  # type: ignore[arg-type]
+    return Made(onnx=onnx, meaning=meaning, labels=labels, source="s", trained_on="t", license="MIT")  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def rows(photos: tintype.Collection) -> list[dict]:
@@ -200,7 +200,7 @@ def test_another_process_is_waited_for_by_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"min_confidence": -0.1}, {"min_confidence": 1.1}, {"top": 0}, {"top": 1001}])
 def test_what_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        Prediction(class_head(), **wrong)  # type: ignore[arg-type]
+        Prediction(class_head(), **wrong)  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def test_the_state_of_vectors_is_that_of_their_stage() -> None:

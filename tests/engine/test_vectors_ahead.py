@@ -47,7 +47,7 @@ def test_no_more_is_read_than_there_is_room_for(size: int, most: int) -> None:
     ready.wait(10)
     threading.Event().wait(0.1)
     assert read <= most + 1
-    found.close()  # type: ignore[attr-defined]
+    found.close()  # type: ignore[attr-defined]  # a generator is returned
     before = read
     threading.Event().wait(0.05)
     assert read == before

@@ -58,6 +58,15 @@ def test_processes_that_die_lose_nothing(at_once, moment):
     assert np.concatenate(found).tobytes() == Comparer()(asked).tobytes()
 
 
+def test_a_machine_that_lets_no_process_start_compares_all_the_same(at_once, monkeypatch):
+    monkeypatch.setattr(comparing.sys, "executable", "/there is/no such/python")
+    asked = pairs(5)
+    with Comparers(2) as compare:
+        found = np.concatenate(list(compare([[pair] for pair in asked])))
+        assert not compare._processes
+    assert found.tobytes() == Comparer()(asked).tobytes()
+
+
 def test_processes_end_with_their_context(at_once):
     with Comparers(2) as compare:
         list(compare([pairs(1)] * 3))

@@ -153,7 +153,7 @@ def test_cards_that_make_no_sense_are_refused(change: dict[str, Any], reason: st
     good = detector({"b": (2, 4), "s": (2, 3), "flat": (2,)}, Detection("b", "s"))
     (tmp_path / "card.json").write_text(card_json(good))
     assert read_card(tmp_path / "card.json").detection == good.detection
-    wrong = dataclasses.replace(good, detection=dataclasses.replace(good.detection, **change))  # type: ignore[type-var]
+    wrong = dataclasses.replace(good, detection=dataclasses.replace(good.detection, **change))  # type: ignore[type-var]  # wrong on purpose, or of many types
     (tmp_path / "card.json").write_text(card_json(wrong))
     with pytest.raises(ModelError, match=rf"^[^\n]*{reason}[^\n]*$"):
         read_card(tmp_path / "card.json")

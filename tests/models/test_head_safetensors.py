@@ -41,7 +41,7 @@ def test_what_the_library_writes_is_read() -> None:
 
 def test_half_of_a_float_is_read_as_its_library_reads_it() -> None:
     torch = pytest.importorskip("torch", reason="numpy has no bfloat16")
-    library = pytest.importorskip("safetensors.torch")
+    library = pytest.importorskip("safetensors.torch", reason="comes with the extra torch")
     values = torch.tensor([1.0, -2.5, 3.14159, 1e30, float("inf")], dtype=torch.bfloat16)
     read = read_tensors(library.save({"w": values}), "x").arrays["w"]
     assert read.tolist() == values.float().tolist()

@@ -15,7 +15,7 @@ SIZES = st.integers(30, 300)
 
 def wanted(**changes: object) -> PixelInput:
     facts: dict[str, object] = {"kind": "pixels", "name": "image", "width": 24, "height": 24, "fit": "squeeze"}
-    return PixelInput(**(facts | changes))  # type: ignore[arg-type]
+    return PixelInput(**(facts | changes))  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def as_torchvision(rgb: np.ndarray, shorter_px: int, size: int, kind: Image.Resampling) -> np.ndarray:

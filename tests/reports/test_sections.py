@@ -47,7 +47,7 @@ def words_of(content: ReportContent, bounds: Bounds | None = None, section: str 
 
 def pair(a: str = "a.jpg", b: str = "b.jpg", relation: str = "cropped", **facts: object) -> Pair:
     usual: dict[str, object] = {"score": 0.9, "reason": "agrees at 40 places"}
-    return Pair(a=picture(a), b=picture(b), relation=relation, **{**usual, **facts})  # type: ignore[arg-type]
+    return Pair(a=picture(a), b=picture(b), relation=relation, **{**usual, **facts})  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 # Copies
@@ -126,7 +126,7 @@ def test_photos_of_one_scene_stand_apart_from_copies() -> None:
 
 def leaks_of(*crossings: tuple[str, str, str, str], **facts: object) -> Leaks:
     leaks = [Leak(pair=pair(a, b), a_split=one, b_split=other) for a, b, one, other in crossings]
-    return Leaks(column="split", leaks=leaks, **facts)  # type: ignore[arg-type]
+    return Leaks(column="split", leaks=leaks, **facts)  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def test_leaks_are_counted_for_each_two_splits_in_either_direction() -> None:

@@ -90,7 +90,7 @@ class Fixed:
 
 def answered(data: Path, values: list[list[float]], meaning: str, settings: Settings) -> pa.Table:
     card, _ = real_card(data, "mobilenet_v1_025_128_imagenet", "prob")
-    output = Output("out", (len(values[0]),), meaning=meaning)  # type: ignore[arg-type]
+    output = Output("out", (len(values[0]),), meaning=meaning)  # type: ignore[arg-type]  # wrong on purpose, or of many types
     fixed = dataclasses.replace(card, outputs=(output,))
     images = [image_of(np.zeros((256, 256, 3), np.uint8))] * len(values)
     batch = Batch([b""] * len(values), images, Fixed(fixed, np.array(values, np.float32)))
@@ -116,7 +116,7 @@ def test_what_is_not_sure_has_no_class(data: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"min_confidence": -0.1}, {"min_confidence": 1.1}, {"top": 0}, {"top": 1001}])
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
-        Settings(**wrong)  # type: ignore[arg-type]
+        Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def test_a_model_without_classes_is_refused(data: Path) -> None:

@@ -21,7 +21,7 @@ from tintype.stages.registry import fingerprint
 from tintype.testing.stages import StageContract, batch_of
 
 torch_libraries = pytest.importorskip("torch_libraries", reason="detectors are made with torch")
-box_libraries = pytest.importorskip("box_libraries")
+box_libraries = pytest.importorskip("box_libraries", reason="tiny detectors are made with torch")
 
 NAMES = tuple(box_libraries.DETECTORS)
 ALL = Settings(min_confidence=0.0)
@@ -141,7 +141,7 @@ def test_other_settings_make_rows_stale(detectors: Path) -> None:
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=r"^objects\.(min_confidence|most) must be"):
-        Settings(**wrong)  # type: ignore[arg-type]
+        Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def test_a_model_that_is_no_detector_is_refused() -> None:

@@ -21,7 +21,7 @@ from tintype.stages.registry import fingerprint
 from tintype.testing.stages import StageContract, batch_of
 
 torch_libraries = pytest.importorskip("torch_libraries", reason="such detectors run on torch")
-box_libraries = pytest.importorskip("box_libraries")
+box_libraries = pytest.importorskip("box_libraries", reason="tiny detectors are made with torch")
 
 NAMES = tuple(box_libraries.FINDERS)
 THINGS = ("a red car", "two dogs, black", "a tree")

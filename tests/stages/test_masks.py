@@ -18,7 +18,7 @@ from tintype.stages.masks import Settings, stage
 from tintype.testing.stages import StageContract
 
 torch_libraries = pytest.importorskip("torch_libraries", reason="SAM runs on torch")
-box_libraries = pytest.importorskip("box_libraries")
+box_libraries = pytest.importorskip("box_libraries", reason="tiny detectors are made with torch")
 
 ALL = Settings(grid=2, min_confidence=0.0, min_stability=0.0, overlap=1.0)
 

@@ -12,7 +12,7 @@ from tintype.models import registry
 from tintype.stages import answers, captions, finding, masks
 
 torch_libraries = pytest.importorskip("torch_libraries", reason="these models run on torch")
-box_libraries = pytest.importorskip("box_libraries")
+box_libraries = pytest.importorskip("box_libraries", reason="tiny detectors are made with torch")
 word_libraries = pytest.importorskip("word_libraries")
 
 MAKERS = {

@@ -98,4 +98,4 @@ def test_a_model_without_words_is_refused(clip: tuple[Card, Path]) -> None:
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
-        Settings(**wrong)  # type: ignore[arg-type]
+        Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose, or of many types

@@ -114,7 +114,7 @@ def test_tags_can_be_filtered_by(tagger: Card, tmp_path: Path, monkeypatch: pyte
 
 def told(card: Card, values: list[float] | np.ndarray, **given_: object) -> list[tuple[str, float]]:
     confidence = np.asarray(values, np.float32).reshape(1, -1)
-    columns = tagged("t", confidence, card, Settings(**given_))  # type: ignore[arg-type]
+    columns = tagged("t", confidence, card, Settings(**given_))  # type: ignore[arg-type]  # wrong on purpose, or of many types
     return [(one["label"], round(one["confidence"], 4)) for one in columns["t"].to_pylist()[0]]
 
 
@@ -193,7 +193,7 @@ def test_logits_become_probabilities_each_of_its_own() -> None:
 
 def test_other_thresholds_make_rows_stale(tagger: Card) -> None:
     made = stage(tagger)
-    numbers = {fingerprint(made, Settings(**one)) for one in ({}, {"min_confidence": 0.4}, {"tags": ("a=0.5",)})}  # type: ignore[arg-type]
+    numbers = {fingerprint(made, Settings(**one)) for one in ({}, {"min_confidence": 0.4}, {"tags": ("a=0.5",)})}  # type: ignore[arg-type]  # wrong on purpose, or of many types
     assert len(numbers) == 3
 
 
@@ -212,7 +212,7 @@ def test_other_thresholds_make_rows_stale(tagger: Card) -> None:
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"^tags\.[^\n]*$"):
-        Settings(**wrong)  # type: ignore[arg-type]
+        Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose, or of many types
 
 
 def test_a_tag_with_the_sign_of_a_threshold_in_it_has_one() -> None:

@@ -91,7 +91,9 @@ class Comparers:
                 continue
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._wanted)
-                self._processes += (_started() for _ in range(self._wanted))
+                with contextlib.suppress(OSError):  # fewer, or none, do as well
+                    for _ in range(self._wanted):
+                        self._processes.append(_started())
                 self._free.extend(self._processes)
             coming.append(self._pool.submit(self._elsewhere, chunk))
             if len(coming) > 2 * self._wanted:
@@ -100,7 +102,7 @@ class Comparers:
             yield coming.popleft().result()
 
     def _elsewhere(self, chunk: Sequence[Pair]) -> Verdicts:
-        """By a process that is free; here, where it died. There are as many threads as processes were started."""
+        """By a process that is free; here, where it died or none was started. No more processes than threads are."""
         try:
             process = self._free.popleft()
         except IndexError:
