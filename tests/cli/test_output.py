@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.cli.output import Line, Table, json_text, show
@@ -53,7 +53,6 @@ def test_json_is_one_ascii_document_with_its_schema(capsys):
     assert json.loads(out) == {"schema": 1, "uri": "日本\udcff\n"}
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=20)))
 def test_json_loses_nothing(document):
     text = json_text({"values": document})

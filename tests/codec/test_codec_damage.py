@@ -18,7 +18,7 @@ from tintype.codec.limits import Limits
 from tintype.core.errors import ImageError
 
 FILES = small_files()
-STRICT = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+STRICT = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 
 def verdict(data, limits=LIMITS):
@@ -82,7 +82,7 @@ HEADS = [data[:24] for data in FILES.values()] + [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(head=st.sampled_from(HEADS), noise=st.binary(max_size=300))
 def test_random_bytes_never_raise_but_an_image_error(head, noise):
     for data in (noise, head + noise):

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("filters")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(table=tables(), wanted=st.lists(expressions, min_size=4, max_size=8))
 def test_arrow_lance_and_plain_python_agree(folder, table, wanted):
     numbered = table.append_column("row", pa.array(range(table.num_rows)))
@@ -40,13 +40,13 @@ def test_arrow_lance_and_plain_python_agree(folder, table, wanted):
         assert (by_arrow, by_lance) == (expected, expected), filters.to_text(expression)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(expression=expressions)
 def test_what_is_written_is_read_again(expression):
     assert filters.parse(filters.to_text(expression), SCHEMA) == expression
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.lists(
         st.sampled_from(

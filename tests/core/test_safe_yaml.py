@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core import safe_yaml
@@ -142,7 +142,6 @@ def test_a_file_that_is_too_large_or_no_text_is_refused(tmp_path):
         safe_yaml.read(tmp_path / "latin.yaml")
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("ab:-[]{},&*!|>'\"#%@`? \n\t~0123456789."), max_size=40))
 def test_any_text_is_read_or_refused_in_one_line(text):
     refusals = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core.errors import ConfigError
@@ -234,7 +234,6 @@ def test_the_user_file_lies_where_the_system_keeps_settings(monkeypatch, tmp_pat
     assert user_file() == tmp_path / "tintype" / "config.yaml"
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Scan,

@@ -67,7 +67,7 @@ def test_whatever_owners_do_it_says_what_the_plainest_ledger_says(
     monkeypatch.setattr(sqs_queue, "_WAIT_S", 0)
     monkeypatch.setattr(DynamoMachine, "name", name)
     monkeypatch.setattr(LedgerMachine, "another_process", lambda _: None)
-    few = settings(max_examples=6, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    few = settings(max_examples=6, stateful_step_count=25, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(DynamoMachine, settings=few)
 
 

@@ -27,4 +27,4 @@ class SqliteMachine(LedgerMachine):
 
 
 TestSqliteMachine = SqliteMachine.TestCase
-TestSqliteMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSqliteMachine.settings = settings(max_examples=60, stateful_step_count=40)

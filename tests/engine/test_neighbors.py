@@ -101,7 +101,7 @@ def test_the_facts_say_what_the_graph_is_of(layout):
     assert rows["digest"].combine_chunks().equals(digest)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_extending_gives_what_making_anew_gives(layout, data):
     """Images come and go, equal ones among them; some keep their digest and have another vector."""

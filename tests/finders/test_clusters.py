@@ -122,7 +122,7 @@ def test_vectors_that_say_nothing_are_left_out():
     assert clusters(inputs(with_vectors(vectors))).table.num_rows == len(label)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 150), st.sampled_from([None, 1, 7]))
 def test_the_order_of_rows_changes_nothing(seed, images, count):
     random = np.random.default_rng(seed)
@@ -206,7 +206,7 @@ def modularity(graph, label):
     return inside / graph.weight.sum() - ((total / graph.weight.sum()) ** 2).sum()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.integers(1, 200))
 def test_communities_are_connected_and_at_least_as_good_as_components(seed, count, edges):
     random = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from finder_makers import collection, copies, digest, inputs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core.errors import ConfigError
@@ -329,7 +329,6 @@ def crowds(draw):
     return [row | {"phash": hashes[row["digest"][-1]]} for row in rows]
 
 
-@settings(deadline=None)
 @given(crowds(), st.integers(0, 5))
 def test_every_member_is_within_the_distance_of_the_kept_one(rows, distance):
     """So the diameter of a group is at most twice the distance. No file is in two groups; the kept one is the best."""
@@ -348,7 +347,6 @@ def test_every_member_is_within_the_distance_of_the_kept_one(rows, distance):
             assert keep["width"] * 100 >= member["width"] * 100
 
 
-@settings(deadline=None)
 @given(crowds(), st.randoms())
 def test_the_order_of_rows_and_the_size_of_batches_do_not_matter(rows, random):
     table = collection(*rows)
@@ -358,7 +356,6 @@ def test_the_order_of_rows_and_the_size_of_batches_do_not_matter(rows, random):
     assert duplicates(inputs(shuffled, batch_rows=3)).pairs.equals(duplicates(inputs(table)).pairs)
 
 
-@settings(deadline=None)
 @given(crowds())
 def test_all_pairs_of_a_small_collection_are_told(rows):
     """Against brute force over the digests; files with the same bytes are paired with the best of them."""

@@ -48,25 +48,22 @@ def clustered(draw):
 EVERY_PAIR = 1_000
 
 
-@settings(deadline=None)
 @given(few_bits(6), st.integers(0, 4))
 def test_finds_what_brute_force_finds_among_crowded_hashes(hashes, distance):
     assert found(hashes, distance, pairs_each=EVERY_PAIR) == brute_force(hashes, distance, phash_turns)
 
 
-@settings(deadline=None)
 @given(clustered(), st.integers(0, 9))
 def test_finds_what_brute_force_finds_around_centers(hashes, distance):
     assert found(hashes, distance, pairs_each=EVERY_PAIR) == brute_force(hashes, distance, phash_turns)
 
 
-@settings(deadline=None)
 @given(clustered(), st.integers(0, 9))
 def test_works_without_turns_too(hashes, distance):
     assert found(hashes, distance, unturned, pairs_each=EVERY_PAIR) == brute_force(hashes, distance, unturned)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 16), st.floats(0.02, 0.5))
 def test_finds_what_brute_force_finds_among_biased_bits(seed, distance, share):
     """Each bit is set with its own probability, so hashes collide far more than even ones."""
@@ -96,7 +93,6 @@ def test_a_hash_keeps_its_pairs_with_the_earliest():
     assert cut.tolist() == [second > 5 for second in range(300)]
 
 
-@settings(deadline=None)
 @given(clustered(), st.integers(0, 6), st.integers(1, 4), st.randoms())
 def test_cutting_does_not_depend_on_when_pairs_are_sorted_in(hashes, distance, pairs_each, random):
     """The pairs are those that cutting the full list gives, however few are held at a time."""

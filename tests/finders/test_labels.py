@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from finder_makers import inputs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.core.columns import DIGEST
@@ -314,7 +314,6 @@ def test_the_number_of_threads_changes_nothing():
     assert answers[0] == answers[1] != ""
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-1, 4), min_size=1, max_size=200), st.integers(2, 7))
 def test_folds_deal_out_each_class_evenly(of_class, count):
     given = np.array(of_class)
@@ -324,7 +323,6 @@ def test_folds_deal_out_each_class_evenly(of_class, count):
         assert sizes.max() - sizes.min() <= 1
 
 
-@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_near_groups_are_the_connected_components(count, seed):
     random = np.random.default_rng(seed)

@@ -96,7 +96,7 @@ def brute_force(vectors: np.ndarray, values: np.ndarray, ridge: float) -> tuple[
     return weight, float(y.mean() - x.mean(axis=0) @ weight)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1_000), noise=st.sampled_from([0.0, 0.05, 1.0]), count=st.integers(40, 200))
 def test_the_number_is_that_of_the_normal_equations(seed: int, noise: float, count: int) -> None:
     vectors = directions(count, seed).astype(np.float16)

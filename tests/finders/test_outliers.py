@@ -122,7 +122,7 @@ def test_names_with_line_breaks_stay_in_one_line():
     assert "\n" in row["nearest"][0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 120), st.integers(1, 12))
 def test_the_order_of_rows_changes_nothing(seed, count, neighbors):
     random = np.random.default_rng(seed)

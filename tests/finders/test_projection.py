@@ -100,7 +100,7 @@ def test_vectors_that_say_nothing_have_no_place():
     assert found["a_uri"].to_pylist() == [f"{row:05d}.jpg" for row in range(10)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 80))
 def test_the_order_of_rows_changes_nothing(seed, count):
     random = np.random.default_rng(seed)

@@ -120,7 +120,7 @@ def test_how_much_is_covered_is_about_its_area():
     assert changed(*pictures, AS_IT_IS).covered == pytest.approx(90 * 160 / (240 * 320), abs=0.05)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1_000), st.floats(0.5, 1.8), st.floats(-40, 40), st.booleans())
 def test_a_rule_of_colors_is_found_below_what_covers_it(seed, gain, offset, shaded):
     """The oracle is the change itself: all channels alike, cut at the ends, a fifth of the cells something else."""

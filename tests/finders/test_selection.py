@@ -68,7 +68,7 @@ def test_the_choice_is_the_greedy_one(seed):
     assert choose(vectors, 40, seed=0).tolist() == slow_choice(vectors, 40)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_every_beginning_of_the_order_is_the_choice_of_fewer(count, fewer, seed):
     vectors = blobs(60, seed=seed % 1_000)
@@ -216,7 +216,7 @@ def slow_stand_ins(similarity, at_least, rank):
     return result
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_what_stands_for_others_is_found_as_one_by_one(count, seed):
     random = np.random.default_rng(seed)

@@ -102,7 +102,6 @@ def test_a_wrong_guess_agrees_with_nothing():
     assert found is None or found.coarse.share < 0.4
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_a_verdict_is_the_same_from_both_sides(top, left):
     (rgb,) = photos(1)
@@ -223,7 +222,7 @@ def test_a_long_chain_ends():
     assert (nodes - keeper).max() <= 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.integers(1, 330)] * 4), st.integers(0, 3))
 def test_pictures_of_any_shape_can_be_compared(sides: tuple[int, int, int, int], seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -162,7 +162,7 @@ def test_without_an_index_nothing_is_made(tmp_path):
 STEPS = st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 60), min_size=1, max_size=20)), max_size=6)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @drawn(steps=STEPS, design=st.sampled_from(DESIGNS[:3]))
 def test_in_whatever_order_the_index_is_what_is_left(tmp_path_factory, steps, design):
     """Against a dict: each id is found by its vector, with its cosine, and no other is."""

@@ -188,7 +188,7 @@ class TestFolders:
         with pytest.raises(ModelError, match="fills them up"):
             add(str(tmp_path / "detr"), Wishes(license="MIT", with_onnx=False))
 
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     @example(width=16, height=838, edges=(512, 864))  # upright, and its shorter side as long as it should be
     @given(
         width=st.integers(1, 3000),

@@ -173,7 +173,7 @@ def test_lists_of_tags_that_are_none_are_refused(said: str, text: str | bytes, t
         added(folder)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(width=st.integers(1, 90), height=st.integers(1, 90), side=st.sampled_from([8, 32, 33]))
 def test_images_of_any_size_are_prepared_as_the_makers_do_it(width: int, height: int, side: int) -> None:
     pixels = scene(width * 100 + height, width, height)
@@ -185,7 +185,7 @@ def test_images_of_any_size_are_prepared_as_the_makers_do_it(width: int, height:
     assert np.array_equal(prepared([pixels], wanted)[0], expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(
         st.tuples(st.text(max_size=12), st.text(max_size=4)).filter(lambda row: row != ("", "")), min_size=1, max_size=5

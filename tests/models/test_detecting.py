@@ -119,7 +119,7 @@ SIDE, LENGTH = st.integers(0, 12), st.integers(1, 8)
 PLACES = st.lists(st.tuples(SIDE, SIDE, LENGTH, LENGTH, st.integers(0, 1)), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(places=PLACES)
 def test_of_boxes_that_overlap_the_likeliest_stays(places: list[tuple[int, ...]]) -> None:
     detection = Detection("b", "s", "c", scoring="probabilities", form="corner and size", unit="px", overlap=0.3)

@@ -36,7 +36,7 @@ def run(data: bytes, vectors: np.ndarray) -> np.ndarray:
     return np.asarray(made)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     widths=st.lists(st.integers(1, 300), min_size=2, max_size=5),
     activation=st.sampled_from([None, "relu", "gelu"]),

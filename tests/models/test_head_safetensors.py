@@ -76,7 +76,7 @@ def test_what_is_damaged_is_one_line(data: bytes) -> None:
         read_tensors(data, "x")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=st.integers(0, 200), flip=st.integers(1, 255), cut=st.integers(0, 60))
 def test_no_damage_does_more_than_be_said(at: int, flip: int, cut: int) -> None:
     data = bytearray(assembled(tensor() | {"__metadata__": {"a": "b"}}, np.ones(2, np.float32).tobytes()))

@@ -44,7 +44,7 @@ def plain_compressed(counts: list[int]) -> str:
 MASKS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(mask=MASKS)
 def test_masks_come_back_and_are_written_as_a_plain_reading_of_the_format_has_it(mask: np.ndarray) -> None:
     counts = run_lengths(mask)
@@ -53,7 +53,7 @@ def test_masks_come_back_and_are_written_as_a_plain_reading_of_the_format_has_it
     assert np.array_equal(mask_of(compressed(counts), mask.shape[::-1]), mask)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(counts=st.lists(st.integers(0, 10**7), min_size=1, max_size=12))
 def test_any_numbers_come_back(counts: list[int]) -> None:
     assert decompressed(compressed(counts)) == counts

@@ -30,7 +30,7 @@ def as_torchvision(rgb: np.ndarray, shorter_px: int, size: int, kind: Image.Resa
     return np.asarray(picture.crop((left, top, left + size, top + size)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(width=SIZES, height=SIZES, name=st.sampled_from(["bilinear", "bicubic", "lanczos"]))
 def test_a_crop_is_that_of_scaling_first(width: int, height: int, name: str) -> None:
     rgb = scene(width * 1000 + height, width, height)
@@ -94,7 +94,7 @@ def as_jpeg_decoder(rgb: np.ndarray, eighths: int) -> np.ndarray:
 
 @pytest.mark.parametrize("fit", ["crop", "squeeze", "letterbox"])
 @pytest.mark.parametrize("eighths", [8, 4, 5, 3])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(width=st.integers(200, 500), height=st.integers(200, 500), down=st.booleans())
 def test_what_a_decoder_scaled_is_cropped_where_the_whole_would_be(
     fit: str, eighths: int, width: int, height: int, down: bool

@@ -55,7 +55,7 @@ def test_a_script_that_ends_itself_is_shown_as_text() -> None:
     assert [tag for tag, _ in page.tags].count("script") == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.text(min_size=1).map(lambda text: text.replace("/", "_")), text=st.text(min_size=1))
 def test_no_name_changes_the_markup(name: str, text: str) -> None:
     page = render(report_of(name, text=text))

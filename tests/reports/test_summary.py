@@ -179,7 +179,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows, cuts=st.lists(st.integers(0, 12), max_size=4))
 def test_borders_of_batches_do_not_matter(rows: list[dict[str, object]], cuts: list[int]) -> None:
     whole = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
@@ -188,7 +188,7 @@ def test_borders_of_batches_do_not_matter(rows: list[dict[str, object]], cuts: l
     assert json.dumps(summary(parts).to_json()) == json.dumps(summary([whole]).to_json())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows)
 def test_nothing_is_lost_between_the_bins(rows: list[dict[str, object]]) -> None:
     figures = summary([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)])

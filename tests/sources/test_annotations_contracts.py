@@ -121,7 +121,7 @@ def test_every_format_is_under_contract():
 
 
 @given(boxes=SOME_BOXES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_same_boxes_in_all_formats_are_the_same_objects(boxes):
     images = images_named([uri_from_path(name) for name in boxes])
     found = {}

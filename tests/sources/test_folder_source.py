@@ -148,7 +148,7 @@ def test_odd_names_are_kept(tmp_path, name):
 names = st.binary(min_size=1, max_size=40).filter(lambda name: not set(name) & {0, 47} and name not in (b".", b".."))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(names, names), min_size=1, max_size=8, unique_by=lambda pair: pair[0]))
 def test_every_name_that_a_disk_takes_comes_back_from_its_uri(tmp_path_factory, pairs):
     root = tmp_path_factory.mktemp("names")

@@ -109,7 +109,7 @@ def test_lines_that_cannot_be_read_are_refused_alone(tmp_path):
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.lists(cells, min_size=2, max_size=3), min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]))
 def test_records_are_those_of_the_csv_module(tmp_path_factory, rows, delimiter):
     """For what a CSV writer wrote; rows that are blank altogether are left out by both."""
@@ -124,7 +124,7 @@ def test_records_are_those_of_the_csv_module(tmp_path_factory, rows, delimiter):
         assert [record.values for record in found] == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused_by_line(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("csv")
@@ -138,7 +138,7 @@ def test_any_bytes_are_read_or_refused_by_line(tmp_path_factory, data):
     assert all(item.status != "ok" for item in items)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(

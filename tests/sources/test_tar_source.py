@@ -214,7 +214,7 @@ names = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.lists(names, min_size=1, max_size=6), st.integers(0, 1_500)), min_size=1, max_size=8),
     st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
@@ -239,7 +239,7 @@ def test_finds_what_tarfile_finds_in_good_archives(tmp_path_factory, members, ki
     } == expected
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 512 * 16 - 1), st.integers(0, 255)), max_size=6), st.integers(1, 512 * 20))
 @example([(124, 0x80)], 512 * 20)
 @example([(156, ord("x"))], 512 * 20)

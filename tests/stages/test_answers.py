@@ -124,7 +124,7 @@ def test_a_model_that_answers_nothing_is_refused(answering: Path) -> None:
         classification.stage(registry.card("vilt"))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(width=st.integers(8, 3000), height=st.integers(8, 3000), shorter=st.sampled_from([64, 384]))
 def test_sizes_are_those_of_vilt(width: int, height: int, shorter: int) -> None:
     import numpy as np

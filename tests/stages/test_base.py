@@ -16,7 +16,7 @@ def grain(seed: int, height: int, width: int) -> RGB:
 
 
 @given(SHAPES, st.integers(8, 400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fitted_keeps_the_shape_and_never_enlarges(shape: tuple[int, int], side_px: int) -> None:
     (view,) = batch(flat(7, *shape)).fitted(side_px)
     longer = max(shape)
@@ -29,7 +29,7 @@ def test_fitted_keeps_the_shape_and_never_enlarges(shape: tuple[int, int], side_
 
 
 @given(SHAPES, st.sampled_from(TURNS), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_turned_image_has_exactly_the_turned_views(shape: tuple[int, int], turn: str, seed: int) -> None:
     picture = grain(seed, *shape)
     plain, other = batch(picture), batch(turned(picture, turn))

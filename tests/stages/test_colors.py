@@ -30,7 +30,7 @@ def test_a_gray_card_has_no_color() -> None:
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from([*ODD_SHAPES, (50, 70)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_image_of_one_color_is_that_color(color: tuple[int, int, int], shape: tuple[int, int]) -> None:
     found = row(flat(color, *shape))
     assert found["mean_rgb"] == list(color)
@@ -100,7 +100,7 @@ def test_the_palette_finds_colors_and_their_shares() -> None:
 
 
 @given(st.integers(0, 999))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_shares_fall_and_sum_to_one(seed: int) -> None:
     shares = np.array(row(blobs(seed, 90, 120))["palette_shares"])
     assert shares.sum() == pytest.approx(1)

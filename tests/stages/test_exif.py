@@ -310,7 +310,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=st.integers(0, 91), edits=edits, end=st.integers(1, 70_000))
 def test_real_metadata_damaged_anywhere_is_read_without_an_error(heads, which, edits, end):
     damaged = heads[which]

@@ -33,7 +33,7 @@ def test_phash_is_the_signs_of_low_cosine_coefficients() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(24, 500), st.integers(24, 500))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_turns_of_a_hash_are_the_hashes_of_the_turned_image(seed: int, height: int, width: int) -> None:
     picture = blobs(seed, height, width)
     found = phashes(*(turned(picture, turn) for turn in TURNS))

@@ -78,7 +78,7 @@ def test_noise_is_told_from_texture(sigma: float) -> None:
 
 @given(st.integers(0, 999), st.sampled_from([*ODD_SHAPES, (50, 80), (400, 300)]), st.booleans())
 @example(24, (3, 3), True)  # second differences were negative at the border
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_score_lies_between_0_and_1(seed: int, shape: tuple[int, int], grainy: bool) -> None:
     random = np.random.default_rng(seed)
     picture = random.integers(0, 256, (*shape, 3), np.uint8) if grainy else blobs(seed, *shape)

@@ -151,7 +151,7 @@ def test_categories_are_told(tagger: Card) -> None:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), least=st.sampled_from([0.0, 0.3, 0.5, 1.0]), holes=st.booleans())
 def test_any_values_are_told_as_a_loop_would(tagger: Card, seed: int, least: float, holes: bool) -> None:
     tags = tags_of(tagger)

@@ -119,7 +119,7 @@ def test_placeholders_of_a_square_equal_the_published_algorithm_bit_by_bit() -> 
 
 
 @given(st.integers(0, 999), st.sampled_from([*ODD_SHAPES, (375, 500), (500, 281)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_placeholders_have_some_25_bytes_and_the_shape_of_the_image(seed: int, shape: tuple[int, int]) -> None:
     (found,) = run(STAGE, blobs(seed, *shape))["placeholder"].to_pylist()
     assert 5 < len(found) <= 25

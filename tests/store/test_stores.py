@@ -62,7 +62,7 @@ class LanceMachine(StoreMachine):
 
 
 TestSideBySide = LanceMachine.TestCase
-TestSideBySide.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestSideBySide.settings = settings(max_examples=25, stateful_step_count=15)
 
 
 def test_findings_are_replaced_as_a_whole_and_keep_their_facts(tmp_path: Path) -> None:

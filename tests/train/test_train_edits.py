@@ -16,7 +16,7 @@ SIDES = st.integers(1, 200)
 
 @pytest.mark.parametrize("name", EDITS)
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_edit_gives_a_picture_of_any_picture(name: str, width: int, height: int, seed: int) -> None:
     picture = scene(seed, width, height)
     picture.flags.writeable = False  # an edit that writes into its input fails
@@ -35,7 +35,7 @@ def test_an_edit_does_something(name: str) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_seed_gives_the_same_edits(seed: int) -> None:
     first, second = (edited(scene(4, 100, 70), np.random.default_rng(seed), OTHERS) for _ in range(2))
     assert np.array_equal(first, second)
