@@ -10,7 +10,7 @@ DATA ?= ../shared/data
 TEST = $(BIN)/python -m compileall -q src && $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench faults descriptor clean
+.PHONY: help demo test check format docs bench faults triton descriptor clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,15 @@ bench: $(READY) ## run the benchmarks against their peers; figures go to benchma
 
 faults: $(READY) ## kill scans and embeddings at random moments, and compare what comes of it
 	TINTYPE_KILLS=50 $(BIN)/python -m pytest tests/faults
+
+triton: ## run what needs a Triton server: it and its client are in environments of their own
+	/usr/bin/python3 -m venv .peers/triton
+	.peers/triton/bin/python -m pip install --quiet --disable-pip-version-check nvidia-pytriton 'numpy<2' onnxruntime
+	$(PYTHON) -m venv .peers/triton_client
+	grep -v '^protobuf=' constraints.txt > .peers/triton_client/constraints.txt
+	.peers/triton_client/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint .peers/triton_client/constraints.txt --editable '.[testing,triton]'
+	.peers/triton_client/bin/python -m pytest tests/models/test_triton.py tests/docs/test_examples.py -k triton
 
 descriptor: ## make the built-in descriptor anew from the test data, in an environment of its own with torch
 	$(PYTHON) -m venv .peers/torch

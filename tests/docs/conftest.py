@@ -5,6 +5,7 @@ import json
 import runpy
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,29 @@ def tiny_models(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         save(workplace.home / name)
     monkeypatch.setenv("PYTHONPATH", str(torch_libraries.WORKERS))
+
+
+@pytest.fixture
+def triton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server over what the page has written, as far as the wheel of pytriton can run it."""
+    from triton_server import Server, missing, run_by_python
+
+    from tintype.models import registry
+    from tintype.models.triton_repository import write_repository
+
+    if missing():
+        pytest.skip(missing())
+    pytest.importorskip("tritonclient.grpc", reason="tritonclient is not installed: pip install 'tintype[triton]'")
+    place = tmp_path / "triton" / "models"
+    write_repository(registry.card("descriptor"), place)
+    run_by_python(place / "descriptor")
+    server = Server(place, place.parent)
+    try:
+        server.start()
+        monkeypatch.setenv("TINTYPE_TRITON", server.address("grpc"))
+        yield
+    finally:
+        server.kill()
 
 
 def _make_pictures(place: Path) -> None:

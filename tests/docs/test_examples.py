@@ -15,17 +15,16 @@ from workplace import Workplace
 
 NOT_RUN = ("make", "pip", "#")  # lines of shell blocks that begin so: they set up what the tests run in
 COMMANDS = ("tintype", "cp", "mkdir")
-NEEDS_AWS = ("object-stores.md",)
-NEEDS_MODELS = ("detection.md",)
+NEEDS = {"object-stores.md": "aws", "detection.md": "tiny_models", "triton.md": "triton"}
+"""Fixtures that a page's examples need."""
+
 RUNNING_S = 60
 
 
 @pytest.mark.parametrize("page", written_pages(), ids=lambda page: page.name)
 def test_the_examples_of_a_page_run_one_after_the_other(page: Path, workplace: Workplace, monkeypatch, request):
-    if page.name in NEEDS_AWS:
-        request.getfixturevalue("aws")
-    if page.name in NEEDS_MODELS:
-        request.getfixturevalue("tiny_models")
+    if page.name in NEEDS:
+        request.getfixturevalue(NEEDS[page.name])
     for name in set(os.environ) - set(workplace.environ):
         monkeypatch.delenv(name)
     for name, value in workplace.environ.items():

@@ -25,8 +25,9 @@ def add_model(source: Place, wishes: Wishes | None = None) -> tuple[Card, ...]:
     """Take a model over into the user's folder; returns its card, or the two of a model for images and for words.
 
     `source` is a card's JSON file with the files that it names beside it, an .onnx file, a folder as transformers, timm
-    and open_clip save it, or the id of a repository of the Hugging Face hub; a path that exists is never taken for an
-    id. `wishes` says what the files do not. Nothing is added unless everything can be.
+    and open_clip save it, the id of a repository of the Hugging Face hub, or a name that timm or open_clip has for one
+    ("resnet50.a1_in1k", "ViT-B-32/laion2b_s34b_b79k"); a path that exists is never taken for either. `wishes` says
+    what the files do not. Nothing is added unless everything can be.
 
     Raises ModelError where the model is not what it should be, cannot be had or said by a card, its license forbids its
     use, or the name is taken; MissingExtra where a library is needed that is not installed.

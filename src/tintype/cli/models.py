@@ -74,6 +74,7 @@ def models_add(source: str, as_json: bool, **told: Any) -> None:
     an .onnx file      what it does not say of its images is told by options
     a folder           as transformers, timm and open_clip save models (safetensors)
     an id of the hub   openai/clip-vit-base-patch32, timm/resnet50.a1_in1k
+    a library's name   resnet50.a1_in1k (timm), ViT-B-32/laion2b_s34b_b79k (open_clip)
 
     A model for images and words becomes two cards, NAME and NAME_text.
     """

@@ -23,9 +23,9 @@ _FORBIDDING = re.compile(r"(?<![a-z])nc(?![a-z])|non-?commercial|research", re.I
 def add(source: str, wishes: Wishes) -> tuple[Card, ...]:
     """Take a model over into the user's folder; returns its cards as they lie there, the one of images first.
 
-    `source` is a card's JSON file, an .onnx file, a folder as Hugging Face lays it out, or the id of a repository of
-    its hub. Nothing is added unless everything is. Raises ModelError for whatever is not so, MissingExtra where a
-    library is needed that is not installed.
+    `source` is a card's JSON file, an .onnx file, a folder as Hugging Face lays it out, the id of a repository of its
+    hub, or a name of timm's or open_clip's that stands for one. Nothing is added unless everything is. Raises
+    ModelError for whatever is not so, MissingExtra where a library is needed that is not installed.
     """
     path = Path(source)
     if path.suffix == ".json" and path.is_file():
@@ -54,10 +54,14 @@ def _read(source: str, path: Path, wishes: Wishes, work: Path) -> Sequence[Card]
             "Take the model's safetensors or ONNX file, or convert it where you trust it"
         )
     hub_id = source.removeprefix("hf-hub:").removeprefix("hf://")
+    if not path.exists() and hub_id == source:
+        from tintype.models.adding.library_names import hub_id as known_as
+
+        hub_id = known_as(source) or source
     if path.exists() or not _HUB_ID.fullmatch(hub_id):
         raise ModelError(
-            f"{shown(source)}: neither a card (.json), an .onnx file, a folder with a model, nor the id of a model on "
-            "the hub, as in openai/clip-vit-base-patch32 or timm/resnet50.a1_in1k"
+            f"{shown(source)}: neither a card (.json), an .onnx file, a folder with a model, the id of a model on the "
+            "hub, as in openai/clip-vit-base-patch32, nor a name that timm or open_clip has, as in resnet50.a1_in1k"
         )
     from tintype.models.adding.hub import downloaded
 
