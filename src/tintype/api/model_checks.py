@@ -11,7 +11,7 @@ from tintype.api.places import Place, absolute
 from tintype.codec.limits import Limits
 from tintype.core.errors import SourceError, UsageError
 from tintype.core.names import shown
-from tintype.models import registry
+from tintype.models import registry, speeds
 from tintype.models.made_pictures import made_pictures
 from tintype.models.parity import SECONDS, check
 from tintype.models.parity_rows import Parity
@@ -27,15 +27,18 @@ def check_model(
     """Compare the engines that run a model here with its reference, and measure them.
 
     `images` is a folder, of which the first 200 files by name are taken, besides 16 pictures of our own; `engines` are
-    words as in "torch:bf16:cuda", all that run here if none are named; each is measured for `seconds`. Raises
-    ModelError for a card with nothing to compare, SourceError for a folder that cannot be read, UsageError.
+    words as in "torch:bf16:cuda", all that run here if none are named; each is measured for `seconds`, and its speed
+    kept for the list of models. Raises ModelError for a card with nothing to compare, SourceError for a folder that cannot be read, UsageError.
     """
     if not 0 <= seconds <= 600:
         raise UsageError(f"an engine is measured for 0 to 600 seconds, not {seconds:g}")
     card = registry.card(name)
     encoded = made_pictures() + ([] if images is None else _files(Path(absolute(images))))
     chosen = [Engine.of(word) for word in engines] or None
-    return check(card, encoded, chosen, seconds=seconds)
+    parity = check(card, encoded, chosen, seconds=seconds)
+    if seconds:
+        speeds.note(parity)
+    return parity
 
 
 def write_triton_repository(name: str, place: Place, *, instances: int = 1) -> tuple[str, ...]:

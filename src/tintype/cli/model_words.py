@@ -22,10 +22,10 @@ def card_json(card: Card) -> dict[str, Any]:
     return facts | {"folder": str(card.folder), "fingerprint": card.fingerprint}
 
 
-def models_blocks(cards: Sequence[Card]) -> list[Block]:
-    """A line for each card."""
-    rows = [tuple(map(shown, _line(card))) for card in cards]
-    return [Table("Models", ("name", "task", "output", ">size", "engines", "license"), rows)]
+def models_blocks(cards: Sequence[Card], speeds: Mapping[str, Mapping[str, float]]) -> list[Block]:
+    """A line for each card; `speeds` of its engines by its name, images or texts a second."""
+    rows = [tuple(map(shown, (*_line(card), _speed(speeds[card.name]), card.license))) for card in cards]
+    return [Table("Models", ("name", "task", "output", ">size", "engines", ">a second", "license"), rows)]
 
 
 def card_blocks(card: Card) -> list[Block]:
@@ -110,7 +110,16 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
 
 def _line(card: Card) -> tuple[str, ...]:
     engines = ", ".join(part.engine for part in card.weights)
-    return card.name, card.task, _output(card), _size(card), engines, card.license
+    return card.name, card.task, _output(card), _size(card), engines
+
+
+def _speed(engines: Mapping[str, float]) -> str:
+    """Of the fastest engine; nothing where none was measured."""
+    if not engines:
+        return ""
+    fastest = max(engines, key=lambda word: engines[word])
+    others = f" ({fastest})" if len(engines) > 1 else ""
+    return f"{engines[fastest]:,.0f}{others}"
 
 
 def _input(card: Card) -> str:

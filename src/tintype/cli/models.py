@@ -18,14 +18,20 @@ SCORINGS = ("softmax", "sigmoid", "probabilities")
 @options.as_json
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
-    """List the models at hand: what each is for, its size, license and engines."""
+    """List the models at hand: what each is for, its size, license, engines, and how fast the fastest was found to be.
+
+    Speeds are of one process on this machine, measured by: tintype models check MODEL.
+    """
     if context.invoked_subcommand is not None:
         return
     from tintype import api
     from tintype.cli.model_words import card_json, models_blocks
+    from tintype.models.speeds import measured
 
     cards = list(api.cards())
-    show({"models": [card_json(card) for card in cards]}, models_blocks(cards), as_json=as_json)
+    speeds = {card.name: measured(card) for card in cards}
+    document = {"models": [card_json(card) for card in cards], "speeds": speeds}
+    show(document, models_blocks(cards, speeds), as_json=as_json)
 
 
 @models.command("show")
