@@ -81,7 +81,8 @@ def median(costs: Sequence[Cost]) -> Cost:
 def machine() -> str:
     """One line: processor, cores used, memory, system, Python, versions of what the figures depend on."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in SHOWN_VERSIONS)
+    there = {dist.name.lower(): dist.version for dist in metadata.distributions()}
+    versions = ", ".join(f"{name} {there[name]}" for name in SHOWN_VERSIONS if name in there)
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
     system = f"{platform.system()} {platform.release().split('-')[0]}"
     python = f"Python {platform.python_version()}"
