@@ -1,4 +1,4 @@
-"""How a collection stands: what its last scan left, who works on it, what failed; and that one scan works on it."""
+"""How a collection stands: what its last scan left, who works on it, what failed."""
 
 import io
 import json
@@ -10,7 +10,7 @@ import pytest
 
 from tintype import api
 from tintype.cli.main import main
-from tintype.core.errors import CollectionNotFound, CollectionNotTrusted, UsageError
+from tintype.core.errors import CollectionNotFound, CollectionNotTrusted
 from tintype.engine.ledger.sqlite import SqliteLedger
 from tintype.engine.scan import locked
 from tintype.sources.base import Entry, Shard
@@ -87,12 +87,18 @@ def test_a_collection_of_somebody_elses_is_only_looked_at(
         api.status(scanned, retry=True)
 
 
-def test_one_scan_works_on_a_collection(scanned: Path) -> None:
-    with pytest.raises(UsageError, match="is a collection: one scan works on it"):
-        api.work(scanned)
-
-
 def test_where_there_is_neither_it_says_how_to_make_one(tmp_path: Path) -> None:
     for look in (api.status, api.work):
         with pytest.raises(CollectionNotFound, match="no vectors here"):
             look(tmp_path)
+
+
+def test_a_scanned_file_means_its_collection(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("path\na.jpg\n")
+    for look in (api.status, api.work):
+        with pytest.raises(CollectionNotFound, match="no collection here"):
+            look(table)
+    (tmp_path / "a.jpg").write_bytes(encoded(scene(1)))
+    api.scan(table, stages=[], workers=1)
+    assert api.status(table).images == 1

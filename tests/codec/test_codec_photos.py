@@ -1,6 +1,7 @@
 """Real photos: all sound, and scaled decoding stays close to decoding at full size and scaling then."""
 
 import numpy as np
+import pi_heif
 import pytest
 from codec_makers import LIMITS, decoded, psnr, saved, scene
 from PIL import Image as PillowImage
@@ -35,6 +36,16 @@ def test_header_and_decoding_agree(data):
             stored = (known.height, known.width) if known.orientation >= 5 else (known.width, known.height)
             assert (image.width, image.height) == stored, photo.name
             assert (image.format, image.color_mode) == (known.format, known.color_mode)
+
+
+def test_pixels_outlive_the_library_that_decoded_them(data):
+    """libheif shows its own memory, which goes with its image; what nobody scales must not be a view of that."""
+    photo = data / "photos-exif" / "cheers_1440x960.heic"
+    rgb = holder = decoded(photo.read_bytes(), 10_000).rgb
+    while isinstance(holder.base, np.ndarray):
+        holder = holder.base
+    assert holder.flags.owndata
+    assert (rgb == np.asarray(pi_heif.open_heif(photo).to_pillow())).all()
 
 
 @pytest.mark.parametrize("side_px", SCALED_DB)

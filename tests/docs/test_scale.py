@@ -68,6 +68,6 @@ def test_what_schedulers_are_given_are_commands_that_there_are() -> None:
     for program, verb, *words in (container["command"], started):
         assert (program, verb) == ("tintype", "work")
         found = work.make_context("work", list(words)).params
-        assert found["output"] == "s3://bucket/vectors-00"
+        assert found["place"] == "s3://bucket/vectors-00"
         assert found["workers"] > 1
         assert found["quiet"]

@@ -85,7 +85,7 @@ def embed(output: str | Path, root: str | Path, executor: str = "ray", **how: An
 def test_the_files_are_those_that_processes_make(ray: Any, root: Path, tmp_path: Path) -> None:
     done = embed(tmp_path / "ray", root)
     assert (done.embedded, done.vectors) == (IMAGES, IMAGES)
-    assert set(done.time) == {"read", "decode", "compute", "write"}
+    assert set(done.time) == {"read", "decode", "copy", "compute", "write"}
     assert done.time["decode"] > 0
     embed(tmp_path / "processes", root, "processes")
     assert files_of(tmp_path / "ray") == files_of(tmp_path / "processes")

@@ -3,19 +3,23 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from head_collections import STATE, WIDTH, append, collection_of, directions
 
 import tintype
 from tintype.core.errors import CollectionLocked, ModelError, UsageError
 from tintype.engine import predicting
+from tintype.engine.origins import note_origins, run_on
 from tintype.engine.predicting import Counts, Prediction, predict_rows, stored_vectors
 from tintype.engine.scan import locked
+from tintype.engine.work import StageRun
 from tintype.models import registry
 from tintype.models.card import Card
 from tintype.models.card_file import built_in
 from tintype.models.heads.making import Made, add_head
 from tintype.models.heads.network import Linear, network
+from tintype.models.running import ONNX, TORCH
 from tintype.stages import registry as stages
 from tintype.stages.descriptor import STAGE
 from tintype.store.lance import LanceStore
@@ -102,19 +106,26 @@ def test_only_what_is_stale_is_computed_again(tmp_path: Path) -> None:
     assert rows(photos) != before
 
 
-def test_vectors_of_another_engine_make_rows_stale(tmp_path: Path) -> None:
-    """A planner may settle on another engine, whose vectors are the card's too but differ in their last bits."""
-    source = stored_vectors(LanceStore.open(collection_of(tmp_path / "c", directions(4)).layout.images), OVER)
-    other = source.states[3]
-    assert (STATE in source.states, len(set(source.states)) > 8) == (True, True)
-    mixed = collection_of(tmp_path / "d", directions(4), states=[STATE, STATE, other, other])
-    head = class_head()
-    assert predict_rows(mixed.layout, Prediction(head)) == Counts(4, 0, 0)
-    again = collection_of(tmp_path / "e", directions(4), states=[STATE] * 4)
-    predict_rows(again.layout, Prediction(head))
-    states = [tintype.Collection.open(one.place).store for one in (mixed, again)]
-    numbers = [next(store.batches(["_stage_predict_kind"]))["_stage_predict_kind"].to_pylist() for store in states]
-    assert (numbers[0][:2] == numbers[1][:2], numbers[0][2] != numbers[1][2]) == (True, True)
+def test_vectors_of_another_engine_or_of_thumbnails_make_rows_stale(tmp_path: Path) -> None:
+    """They are the card's too, but differ: in their last bits, or by what a thumbnail lacks."""
+    made = stages.stage("embed:descriptor")
+    plain = StageRun(made, made.settings(), stages.fingerprint(made, made.settings()))
+    runs = [plain, run_on(plain, TORCH), run_on(plain, ONNX, 3)]
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(directions(4).astype(np.float16).ravel()), WIDTH)
+    numbers = []
+    for name, chosen in {"mixed": [0, 0, 1, 2], "alike": [0, 0, 0, 0]}.items():
+        states = pa.array([runs[which].state for which in chosen], pa.int32())
+        columns = {"embed_descriptor": vectors, plain.state_column: states}
+        photos = collection_of(tmp_path / name, directions(4), **columns)
+        store = LanceStore.open(photos.layout.images)
+        note_origins(photos.layout, store, [runs[0]])
+        note_origins(photos.layout, store, runs[1:])
+        assert predict_rows(photos.layout, Prediction(class_head())) == Counts(4, 0, 0)
+        registry.remove("kind")
+        (batch,) = tintype.Collection.open(photos.place).store.batches(["_stage_predict_kind"])
+        numbers.append(batch["_stage_predict_kind"].to_pylist())
+    assert numbers[0][:2] == numbers[1][:2]
+    assert len(set(numbers[0])) == 3
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 100])

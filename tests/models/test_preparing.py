@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tintype.models.card import PixelInput
-from tintype.models.preparing import network_input, prepared
+from tintype.models.preparing import enlarged, network_input, prepared, window
 from tintype.testing.pictures import scene
 
 SIZES = st.integers(30, 300)
@@ -115,3 +115,21 @@ def test_half_an_offset_is_rounded_as_its_library_does(size: int, start: int) ->
     even = prepared([rgb], wanted(fit="crop", shorter_px=24.0, filter="nearest"))[0]
     down = prepared([rgb], wanted(fit="crop", shorter_px=24.0, filter="nearest", round_down=True))[0]
     assert (even[0, 0, 0], down[0, 0, 0]) == (2, start)
+
+
+@given(
+    size=st.tuples(st.integers(8, 500), st.integers(8, 500)),
+    fit=st.sampled_from(["crop", "squeeze", "letterbox", "whole"]),
+    side=st.integers(200, 600),
+)
+def test_how_far_an_image_is_enlarged_is_seen_in_what_is_prepared(size: tuple[int, int], fit: str, side: int) -> None:
+    """Within the pixel that sizes are rounded to."""
+    card = wanted(fit=fit, width=side, height=side, shorter_px=None if fit == "squeeze" else float(side))
+    _, _, width, height = window(size, card)
+    seen = max(width / size[0], height / size[1])
+    assert enlarged(size, card) == pytest.approx(seen, abs=1 / min(size))
+
+
+@pytest.mark.parametrize(("size", "times"), [((100, 50), 2.0), ((50, 100), 2.0), ((400, 100), 0.5)])
+def test_a_padded_image_is_enlarged_by_its_longer_side(size: tuple[int, int], times: float) -> None:
+    assert enlarged(size, wanted(fit="pad", width=200, height=200)) == times

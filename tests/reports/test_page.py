@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from tintype.core.names import shown
 from tintype.reports import palette
 from tintype.reports.content import Bounds, Failure, Group, Issue, Member, ReportContent
 from tintype.reports.page import render
-from tintype.reports.summary import summary
+from tintype.reports.summary import ModelValues, summary
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.jpg",
@@ -42,6 +43,13 @@ def test_shows_what_it_was_handed() -> None:
         assert words in page.text
     for words in ("Canon EOS 40D", "Keep", "exact", "0.75", "Too dark", "damaged", "Tintype 1.2.3", "version 7"):
         assert words in page.text
+
+
+def test_says_what_models_computed_and_of_what() -> None:
+    made = (ModelValues("a", "onnx:fp32:cpu", "originals", 1), ModelValues("b", "x<b>", "thumbnails", 2))
+    content = dataclasses.replace(report_of(), summary=dataclasses.replace(figures(), models=made))
+    said = "Computed by models: a of 1 image by onnx:fp32:cpu; b of 2 images by x&lt;b&gt;, from thumbnails."
+    assert said in "".join(render(content))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

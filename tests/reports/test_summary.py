@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tintype.reports import summary as room
+from tintype.reports import tally
 from tintype.reports.summary import camera_name, summary
 
 SCHEMA = pa.schema(
@@ -72,7 +72,9 @@ def test_counts_what_is_there() -> None:
         "with_camera": 2,
         "cameras": {"named": {"Canon EOS 40D": 1, "NIKON D70": 1}, "others": 0, "unknown": 2},
         "with_gps": 1,
+        "labels": [],
         "skipped": {"hidden": 1, "other": 3},
+        "models": [],
     }
     assert list(figures["skipped"]) == ["hidden", "other"]
 
@@ -137,7 +139,7 @@ def test_a_cut_list_says_how_many_it_leaves_out() -> None:
 
 
 def test_names_beyond_those_told_apart_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_NAMES_KEPT", 3)
+    monkeypatch.setattr(tally, "_NAMES_KEPT", 3)
     models = ["a", "b", "c", "d", "d", "d", "a"]
     cameras = summary([pa.RecordBatch.from_pydict({"camera_model": models})]).cameras
     assert cameras is not None

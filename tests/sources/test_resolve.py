@@ -9,7 +9,8 @@ from source_makers import csv_table, parquet_table, picture, samples, tar, tree
 
 from tintype.core.errors import ImageError, SourceError
 from tintype.sources.folder import FolderSource
-from tintype.sources.resolve import files_of, resolve
+from tintype.sources.patterns import files_of
+from tintype.sources.resolve import resolve
 from tintype.sources.several import SeveralSources
 from tintype.sources.table import TableSource
 from tintype.sources.tar import TarSource

@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from tintype.api.embedding import embed
     from tintype.api.findings import clusters, labels, leaks, map, outliers, select
     from tintype.api.heads import file_head, train_head, zero_shot_head
+    from tintype.api.joining import status, work
     from tintype.api.likeness import neighbors
     from tintype.api.model_cards import add_model, card, cards, remove_model
     from tintype.api.model_checks import check_model, write_triton_repository
     from tintype.api.objects import scan_objects
-    from tintype.api.outputs import embed_to, status, verify, work
+    from tintype.api.opening import check, open, trust
+    from tintype.api.outputs import embed_to, verify
     from tintype.api.predicting import predict
     from tintype.api.reporting import report
-    from tintype.api.scanning import check, open, scan, trust
+    from tintype.api.scanning import scan
     from tintype.api.searching import open_search, search, write_answers
     from tintype.api.settings import config, sections
 
@@ -27,13 +29,15 @@ _HOMES = {
     "deciding": ("decide", "decisions"),
     "findings": ("clusters", "labels", "leaks", "map", "outliers", "select"),
     "heads": ("file_head", "train_head", "zero_shot_head"),
+    "joining": ("status", "work"),
     "likeness": ("neighbors",),
     "model_checks": ("check_model", "write_triton_repository"),
     "objects": ("scan_objects",),
-    "outputs": ("embed_to", "status", "verify", "work"),
+    "opening": ("check", "open", "trust"),
+    "outputs": ("embed_to", "verify"),
     "predicting": ("predict",),
     "reporting": ("report",),
-    "scanning": ("check", "open", "scan", "trust"),
+    "scanning": ("scan",),
     "searching": ("open_search", "search", "write_answers"),
     "settings": ("config", "sections"),
 }

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
 
 from tintype.api.inputs import Listener, found
 from tintype.api.settings import config as read_config
+from tintype.api.told import values_of_models
 from tintype.core.settings import Config
 from tintype.engine.checks import unfinished
 from tintype.finders import registry
 from tintype.finders.duplicates import Duplicates
 from tintype.finders.issues import Issues
+from tintype.reports.labels import label_columns
 from tintype.reports.summary import COLUMNS, Summary, summary
 from tintype.stages import registry as stages
 from tintype.store.collection import Collection
@@ -22,8 +25,9 @@ from tintype.store.layout import Layout, default_place
 
 def info(collection: Collection, where: str | None = None) -> Summary:
     """Figures of the images, or of those that pass the filter. Raises FilterError."""
-    columns = [name for name in COLUMNS if name in collection.schema.names]
-    return summary(collection.batches(columns, where), collection.skipped)
+    columns = [*(name for name in COLUMNS if name in collection.schema.names), *label_columns(collection.schema)]
+    figures = summary(collection.batches(columns, where), collection.skipped)
+    return dataclasses.replace(figures, models=values_of_models(collection, where))
 
 
 def duplicates(
@@ -52,7 +56,9 @@ def issues(collection: Collection, config: Config | None = None) -> Issues:
 def remarks(collection: Collection, *finders: str) -> list[str]:
     """What should be known beside an answer: stages that were never computed, and work that still waits."""
     said = []
-    missing = [name for name in stages.names() if _is_missing(collection, name, finders)]
+    needed = {name for one in finders for name in registry.finder(one).needs(registry.finder(one).settings())}
+    needed -= set(collection.schema.names)
+    missing = [name for name in stages.names() if needed and _gives(name, needed)]
     if missing:
         said.append(
             f"never computed here: {', '.join(missing)}; what that would tell is missing. Try: {_again(collection)}"
@@ -72,10 +78,9 @@ def _again(collection: Collection) -> str:
     return f"tintype scan {source or 'SOURCES'}" + ("" if usual else f" --collection {collection.place}")
 
 
-def _is_missing(collection: Collection, stage: str, finders: Sequence[str]) -> bool:
-    needed = {name for one in finders for name in registry.finder(one).needs(registry.finder(one).settings())}
-    columns = {column.name for column in stages.stage(stage).columns}
-    return bool(columns & needed) and not columns <= set(collection.schema.names)
+def _gives(stage: str, columns: Set[str]) -> bool:
+    """Whether a stage makes one of these columns."""
+    return not columns.isdisjoint(column.name for column in stages.stage(stage).columns)
 
 
 def settings_of(collection: Collection, config: Config | None) -> Config:

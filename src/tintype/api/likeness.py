@@ -14,9 +14,10 @@ from tintype.api.inputs import DEFAULT_VECTORS, require_vectors
 from tintype.api.places import absolute
 from tintype.codec.limits import Limits
 from tintype.core.errors import SourceError, UsageError
-from tintype.core.expressions import Compare, Reference
+from tintype.core.expressions import Compare, Or, Reference
 from tintype.core.filters import parse
 from tintype.core.names import shown
+from tintype.engine.origins import states_of
 from tintype.engine.rows import analyze
 from tintype.engine.work import StageRun, Work
 from tintype.finders.nearest import Nearest, nearest
@@ -97,9 +98,9 @@ def _described(collection: Collection, path: Path, vectors: str) -> NDArray[np.f
     stage = registry.stage(vectors if vectors == DEFAULT_VECTORS else f"embed:{vectors.removeprefix(EMBEDDED)}")
     settings = stage.settings()
     run = StageRun(stage, settings, registry.fingerprint(stage, settings))
-    if vectors != DEFAULT_VECTORS and not collection.store.count(
-        Compare(Reference(run.state_column, pa.int32()), "=", run.state)
-    ):
+    state = Reference(run.state_column, pa.int32())
+    are_these = Or(tuple(Compare(state, "=", number) for number in states_of(collection.schema, run)))
+    if vectors != DEFAULT_VECTORS and not collection.store.count(are_these):
         raise UsageError(f"{vectors} was computed by another version of that model. Compute it again: tintype embed")
     rows, failures = analyze([item], 1, Work((run,), Limits(), decode_state=1))
     if rows["status"][0].as_py() != "ok":

@@ -28,7 +28,8 @@ def check_model(
 
     `images` is a folder, of which the first 200 files by name are taken, besides 16 pictures of our own; `engines` are
     words as in "torch:bf16:cuda", all that run here if none are named; each is measured for `seconds`, and its speed
-    kept for the list of models. Raises ModelError for a card with nothing to compare, SourceError for a folder that cannot be read, UsageError.
+    kept for the list of models. Raises ModelError for a card with nothing to compare, SourceError for a folder that
+    cannot be read, UsageError.
     """
     if not 0 <= seconds <= 600:
         raise UsageError(f"an engine is measured for 0 to 600 seconds, not {seconds:g}")

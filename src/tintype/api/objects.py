@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tintype.api.opening import open as open_collection
 from tintype.api.places import Place, absolute
-from tintype.api.scanning import open as open_collection
 from tintype.api.settings import config_for
 from tintype.core.columns import Column
 from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
@@ -18,6 +18,7 @@ from tintype.core.names import shown
 from tintype.core.platform import available_cpus, full_disk_is_said
 from tintype.core.progress import Progress
 from tintype.core.settings import Config
+from tintype.engine.origins import note_origins, schema_at, settled_work
 from tintype.engine.prepare import work_of
 from tintype.engine.scan import locked
 from tintype.engine.scan import scan as run_scan
@@ -92,9 +93,12 @@ def scan_objects(
         source = ObjectsSource(_source(opened, settings), ObjectList(folder), labels, notes, settings.limits)
         chosen = stages if stages is not None else settings.scan.stages
         work = work_of(source, chosen, settings.get, settings.limits)
+        settled_work(work, schema_at(layout), settings.models.backend)  # refuses before anything is made
         store = _store(layout, opened.record, [one.place for one in annotations], work.schema)
         source = source.with_labels(_with_known(labels, store.schema))
         work = work_of(source, chosen, settings.get, settings.limits)
+        work = settled_work(work, store.schema, settings.models.backend)
+        note_origins(layout, store, work.stages)
         count = workers or settings.scan.workers or available_cpus()
         summary = run_scan(source, store, layout, work, count, progress)
     objects = Collection.open(layout.place)

@@ -1,4 +1,4 @@
-"""Vectors that stand alone: made by as many processes as there are, looked at, and proved whole."""
+"""Vectors that stand alone: made by as many processes as there are, and proved whole."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from tintype.api.places import Place, absolute, existing
+from tintype.api.places import Place, absolute
 from tintype.codec.limits import Limits
 from tintype.core.columns import Column
-from tintype.core.errors import CollectionLocked, CollectionNotFound, ModelError, UsageError
+from tintype.core.errors import CollectionLocked, ModelError, UsageError
 from tintype.core.names import shown
 from tintype.core.platform import FileLock, available_cpus, full_disk_is_said
 from tintype.core.progress import EmbedSummary, Progress
@@ -23,26 +22,21 @@ from tintype.engine.prepare import decode_state
 from tintype.engine.vectors.job import EmbedJob
 from tintype.engine.vectors.leavings import LOCK_FILE
 from tintype.engine.vectors.ledgers import fill, opened_ledger
-from tintype.engine.vectors.looking import OutputStatus, output_status
 from tintype.engine.vectors.planning import plan_output, refuse_other_files
 from tintype.engine.vectors.run import embed_output, on_cluster, on_this_machine
 from tintype.engine.vectors.verifying import Verified, verify_output
 from tintype.models import registry
 from tintype.models.card import Card
-from tintype.models.running import Engine, default
+from tintype.models.settling import settled
 from tintype.sources.base import HasLabels, Source
 from tintype.sources.resolve import resolve
 from tintype.sources.several import SeveralSources
-from tintype.store.layout import Layout
 from tintype.store.outputs.base import format_of
 from tintype.store.outputs.manifest import read_manifest
 from tintype.store.outputs.plan import OutputNotFound, Plan, read_plan, refuse_other
 from tintype.store.places.base import Place as OutputPlace
 from tintype.store.places.local import LocalPlace
 from tintype.store.places.opening import open_place
-
-if TYPE_CHECKING:
-    from tintype.engine.collection_status import CollectionStatus
 
 EXECUTORS = ("processes", "ray")
 SHARD_IMAGES = 10_000
@@ -99,7 +93,7 @@ def embed_to(
         ignore=tuple(settings.scan.ignore),
         hidden=settings.scan.hidden,
         fingerprint=card.fingerprint,
-        backend=_settled(card, backend),
+        backend=str(settled(card, backend or settings.models.backend)),
         format=format,
         shard_images=shard_images,
         limits=dataclasses.asdict(settings.limits),
@@ -125,39 +119,12 @@ def embed_to(
         return _embed(job, count, progress)
 
 
-def work(output: Place, *, workers: int = 1, progress: Listener | None = None) -> EmbedSummary:
+def work_on_output(output: str, workers: int, progress: Listener | None = None) -> EmbedSummary:
     """Help to embed into an output, until all of its shards are done, by whomever.
 
-    May run as often as one likes, here or on another machine that reaches the same sources, model and output. Raises
-    CollectionNotFound where nothing was planned there, and what `embed_to` raises.
+    Raises OutputNotFound where nothing was planned there, and what `embed_to` raises.
     """
-    try:
-        job = _joined(os.fspath(output))
-    except OutputNotFound:
-        if (layout := _collection_at(output)) is None:
-            raise
-        raise UsageError(
-            f"{layout.place} is a collection: one scan works on it, with as many --workers as you like. One that was "
-            "interrupted is gone on with by: tintype scan"
-        ) from None
-    return _embed(job, workers, progress)
-
-
-def status(place: Place, *, retry: bool = False) -> OutputStatus | CollectionStatus:
-    """How an output stands, or the collection of a scanned folder or file: shards by state, images done, how fast, what
-    failed and why.
-
-    With `retry`, shards that were given up are made pending again first; then let `embed_to` or `work` go on, or `scan`
-    for a collection. Raises CollectionNotFound where there is neither.
-    """
-    try:
-        return output_status(open_place(os.fspath(place), _settings(()).transfer), retry=retry)
-    except OutputNotFound:
-        if (layout := _collection_at(place)) is None:
-            raise
-    from tintype.engine.collection_status import collection_status  # outputs need no Lance
-
-    return collection_status(layout, retry=retry)
+    return _embed(_joined(output), workers, progress)
 
 
 def verify(output: Place) -> Verified:
@@ -167,14 +134,12 @@ def verify(output: Place) -> Verified:
     vectors with their dimension and length, counts with the manifest. Raises CollectionNotFound where nothing was
     planned there.
     """
-    return verify_output(open_place(os.fspath(output), _settings(()).transfer))
+    return verify_output(output_at(output))
 
 
-def _collection_at(place: Place) -> Layout | None:
-    try:
-        return Layout(existing(place))
-    except (CollectionNotFound, UsageError):
-        return None
+def output_at(place: Place) -> OutputPlace:
+    """The place of an output, whether there is one or not."""
+    return open_place(os.fspath(place), _settings(()).transfer)
 
 
 def _settings(sources: Sequence[Place]) -> Config:
@@ -192,17 +157,6 @@ def _resolved(named: str, settings: Config, plan: Plan | None = None) -> list[So
         transfer=settings.transfer,
         cache=settings.cache,
     )
-
-
-def _settled(card: Card, backend: str) -> str:
-    """The word of the engine that all workers of the run take."""
-    if ":" in backend:
-        return str(Engine.of(backend))
-    if not backend:
-        return str(default(card))
-    from tintype.models.choosing import choose
-
-    return str(choose(card, backend).engine)
 
 
 def _dimension(card: Card) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tintype.core.errors import CollectionNotFound, SourceError, UsageError
 from tintype.core.object_facts import is_url
-from tintype.sources.resolve import files_of
+from tintype.sources.patterns import files_of
 from tintype.store.layout import RECORD, default_place
 
 Place = str | os.PathLike[str]
@@ -45,8 +45,8 @@ def existing(place: Place, collection: Place | None = None) -> Path:
     path = Path(absolute(place))
     try:
         first = files_of(str(path))[0]
-    except SourceError:
-        raise CollectionNotFound(str(path)) from None
+    except SourceError:  # a collection may outlive what it is of, or be where that is not mounted
+        first = path
     for candidate in (path, default_place(first)):
         if (candidate / RECORD).is_file():
             return candidate

@@ -1,4 +1,4 @@
-"""Making collections, and opening those that there are."""
+"""Making collections, and bringing them up to date."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tintype.api.places import Place, absolute, collection_place, existing
+from tintype.api.places import Place, absolute, collection_place
 from tintype.api.settings import config_for
-from tintype.core.checks import Check
 from tintype.core.columns import Column
 from tintype.core.errors import CollectionError, CollectionNotFound, UsageError
 from tintype.core.names import shown
 from tintype.core.platform import available_cpus, full_disk_is_said, network_file_system
 from tintype.core.progress import Progress
 from tintype.core.settings import Config
-from tintype.engine.checks import check_collection
+from tintype.engine.origins import note_origins, schema_at, settled_work
 from tintype.engine.prepare import work_of
 from tintype.engine.scan import locked
 from tintype.engine.scan import scan as run_scan
+from tintype.engine.telling import Asked
 from tintype.sources.base import HasLabels, Source
 from tintype.sources.resolve import resolve
 from tintype.sources.several import SeveralSources
@@ -28,6 +28,7 @@ from tintype.store import trust as trusted
 from tintype.store.collection import Collection
 from tintype.store.lance import LanceStore
 from tintype.store.layout import RECORD, SUFFIX, Layout, new_record, normal_place, read_record, sources_of, write_record
+from tintype.store.scan_run import ScanRun
 
 
 def scan(
@@ -52,64 +53,74 @@ def scan(
         raise UsageError("nothing to scan: name a folder, a tar shard or a table")
     layout = Layout(collection_place(places, collection))
     settings = config if config is not None else config_for(places, layout)
-    source = _source(places, settings)
+    found = [source for place in places for source in resolved(place, settings)]
+    source = together(found)
     chosen = stages if stages is not None else settings.scan.stages
     work = work_of(source, chosen, settings.get, settings.limits)
     _refuse_unfit(layout, places)
+    settled_work(work, schema_at(layout), settings.models.backend)  # refuses before anything is made
     _make_folder(layout)
     with locked(layout):
         store = _store_for_writing(layout, places, work.schema)
         source = _with_known_labels(source, store.schema)
         work = work_of(source, chosen, settings.get, settings.limits)
+        work = settled_work(work, store.schema, settings.models.backend)
+        note_origins(layout, store, work.stages)
         count = workers or settings.scan.workers or available_cpus()
-        summary = run_scan(source, store, layout, work, count, progress)
+        summary = run_scan(source, store, layout, work, count, progress, _asked(found, chosen, settings))
     opened = Collection.open(layout.place)
     opened.last_scan = summary
     return opened
 
 
-def open(place: Place, collection: Place | None = None) -> Collection:
-    """The collection of a scanned folder or file, or one named by its own place. Raises CollectionNotFound."""
-    return Collection.open(existing(place, collection))
+def resolved(place: str, settings: Config, asked: ScanRun | None = None) -> list[Source]:
+    """What a place names; how a folder is listed is the run's to say where there is one."""
+    return resolve(
+        place,
+        ignore=settings.scan.ignore if asked is None else asked.ignore,
+        hidden=settings.scan.hidden if asked is None else asked.hidden,
+        transfer=settings.transfer,
+        cache=settings.cache,
+    )
 
 
-def check(place: Place, collection: Place | None = None) -> list[Check]:
-    """What is right and wrong with a collection, part by part; nothing is changed. Raises CollectionNotFound."""
-    return check_collection(Layout(existing(place, collection)))
-
-
-def trust(place: Place) -> Path:
-    """Say that a collection which came from elsewhere may be used like one's own; returns its folder."""
-    layout = Layout(existing(place))
-    trusted.trust(layout, read_record(layout))
-    return layout.place
-
-
-def _source(places: Sequence[str], settings: Config) -> Source:
-    found: list[Source] = []
-    for place in places:
-        found += resolve(
-            place,
-            ignore=settings.scan.ignore,
-            hidden=settings.scan.hidden,
-            transfer=settings.transfer,
-            cache=settings.cache,
-        )
+def together(found: Sequence[Source]) -> Source:
+    """Several sources as one."""
     return found[0] if len(found) == 1 else SeveralSources(tuple(found))
 
 
-def _with_known_labels(source: Source, known: pa.Schema) -> Source:
-    """The source with the label types that the collection has: they were fixed when it was first scanned."""
-    if not isinstance(source, HasLabels):
-        return source
-    fresh = {column.name: column for column in source.labels}
-    fixed = [
+def known_labels(known: pa.Schema) -> tuple[Column, ...]:
+    """The label columns that the collection has: their types were fixed when it was first scanned."""
+    return tuple(
         Column(field.name, field.type, None, (field.metadata or {}).get(b"label", b"").decode())
         for field in known
         if field.name.startswith("label_")
-    ]
+    )
+
+
+def _with_known_labels(source: Source, known: pa.Schema) -> Source:
+    """The source with the label types that the collection has."""
+    if not isinstance(source, HasLabels):
+        return source
+    fixed = known_labels(known)
     names = {column.name for column in fixed}
-    return source.with_labels((*fixed, *(column for name, column in fresh.items() if name not in names)))
+    return source.with_labels((*fixed, *(column for column in source.labels if column.name not in names)))
+
+
+def _asked(found: Sequence[Source], stages: Sequence[str], settings: Config) -> Asked:
+    return Asked(
+        sources=tuple(source.place for source in found),
+        ignore=tuple(settings.scan.ignore),
+        hidden=settings.scan.hidden,
+        stages=tuple(_from_anywhere(stage) for stage in dict.fromkeys(stages)),
+    )
+
+
+def _from_anywhere(stage: str) -> str:
+    """The name of a stage, its card's path from the root of the file system if it has one."""
+    kind, colon, card = stage.partition(":")
+    is_path = os.path.basename(card) != card or card.endswith(".json")
+    return f"{kind}:{absolute(card)}" if colon and is_path else stage
 
 
 def _make_folder(layout: Layout) -> None:

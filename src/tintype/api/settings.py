@@ -10,7 +10,7 @@ from tintype.codec.limits import Limits
 from tintype.core.errors import CollectionNotFound
 from tintype.core.object_facts import Budget
 from tintype.core.settings import PROJECT_FILE, Config, resolve, user_file
-from tintype.engine.settings import ScanSettings
+from tintype.engine.settings import ModelSettings, ScanSettings
 from tintype.finders import registry as finders
 from tintype.sources.remote_cache import CacheSettings
 from tintype.stages import registry as stages
@@ -36,7 +36,8 @@ def config_for(places: Sequence[str], layout: Layout) -> Config:
 
 def sections() -> dict[str, type]:
     """The sections of the configuration with the dataclasses that hold them."""
-    found: dict[str, type] = {"scan": ScanSettings, "limits": Limits, "transfer": Budget, "cache": CacheSettings}
+    found: dict[str, type] = {"scan": ScanSettings, "models": ModelSettings, "limits": Limits}
+    found |= {"transfer": Budget, "cache": CacheSettings}
     found |= {name: stages.stage(name).settings for name in stages.names()}
     found |= {name: stages.family(name).settings for name in stages.CARD_PLUGINS.names()}
     found |= {name: finders.finder(name).settings for name in finders.names()}

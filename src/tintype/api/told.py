@@ -7,9 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from tintype.core.expressions import In, Reference
+from tintype.core.expressions import And, In, Reference
+from tintype.core.filters import parse
 from tintype.core.names import shown
+from tintype.engine.origins import origins
 from tintype.reports.content import Box, Told
+from tintype.reports.summary import ModelValues
 from tintype.sources.annotations.stored import is_boxes
 from tintype.stages.registry import CARD_PLUGINS
 from tintype.store.collection import Collection
@@ -34,6 +37,19 @@ def told_of(collection: Collection, uris: Sequence[str]) -> Mapping[str, Told]:
                 if facts or found:
                     made[row["uri"]] = Told(facts=facts, boxes=found)
     return made
+
+
+def values_of_models(collection: Collection, where: str | None = None) -> tuple[ModelValues, ...]:
+    """How the values in the columns of models came about, as far as that is noted there. Raises FilterError."""
+    chosen = () if where is None else (parse(where, collection.schema),)
+    made = []
+    for column in collection.schema.names:
+        for origin in origins(collection.schema, column):
+            images = collection.store.count(And((*chosen, origin.rows)))
+            if images:
+                seen = "thumbnails" if origin.thumbnails else "originals"
+                made.append(ModelValues(column, str(origin.engine), seen, images))
+    return tuple(made)
 
 
 def _columns(schema: pa.Schema) -> tuple[dict[str, str], list[str]]:

@@ -10,6 +10,7 @@ from tintype.cli import options
 from tintype.cli.output import show
 
 if TYPE_CHECKING:
+    from tintype.api.embedding import ImagesFrom
     from tintype.core.progress import ScanSummary
 
 _KEPT = "What was finished is kept; the same command goes on where this one stopped"
@@ -21,6 +22,13 @@ _KEPT = "What was finished is kept; the same command goes on where this one stop
 @options.collection
 @click.option("--output", type=click.Path(), metavar="DIR", help="Write files of vectors there, and no collection.")
 @click.option("--backend", metavar="NAME", help="What runs the model: auto, onnx, torch, tensorrt, triton.")
+@click.option(
+    "--from",
+    "images_from",
+    type=click.Choice(["originals", "thumbnails"]),
+    default="originals",
+    help="What of the images is read: their files, or the thumbnails in their collection. Default: originals.",
+)
 @click.option(
     "--format",
     "format_",
@@ -41,6 +49,7 @@ def embed(
     collection: str | None,
     output: str | None,
     backend: str | None,
+    images_from: str,
     format_: str | None,
     shard_images: int | None,
     ledger: str | None,
@@ -62,7 +71,6 @@ def embed(
     from tintype.cli.words import scan_blocks
 
     of_files = {
-        "backend": backend,
         "format": format_,
         "shard_images": shard_images,
         "ledger": ledger,
@@ -74,12 +82,21 @@ def embed(
         raise click.UsageError(f"--{next(iter(given)).replace('_', '-')} is for files: name an --output")
     if output is not None and collection is not None:
         raise click.UsageError("--collection and --output exclude each other")
+    if output is not None and images_from != "originals":
+        raise click.UsageError("--from is for collections: files of vectors are made from the images themselves")
     config = options.config_for(sources, settings)
     try:
         with watched(is_quiet=quiet) as progress:
             if output is None:
                 embedded = api.embed(
-                    *sources, model=model, collection=collection, workers=workers, config=config, progress=progress
+                    *sources,
+                    model=model,
+                    collection=collection,
+                    backend=backend or "",
+                    images_from=cast("ImagesFrom", images_from),
+                    workers=workers,
+                    config=config,
+                    progress=progress,
                 )
                 document = cast("ScanSummary", embedded.last_scan).to_json()
                 blocks = scan_blocks(document)
@@ -88,6 +105,7 @@ def embed(
                     output,
                     *sources,
                     model=model,
+                    backend=backend or "",
                     **given,
                     workers=workers,
                     config=config,
@@ -100,25 +118,27 @@ def embed(
 
 
 @click.command()
-@click.argument("output", type=click.Path())
+@click.argument("place", metavar="COLLECTION-OR-OUTPUT", type=click.Path())
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, metavar="N", help="How many processes. Default: 1.")
 @options.quiet
 @options.as_json
-def work(output: str, workers: int, quiet: bool, as_json: bool) -> None:
-    """Help to embed into OUTPUT, until it is complete.
+def work(place: str, workers: int, quiet: bool, as_json: bool) -> None:
+    """Help with the scan of a COLLECTION that is under way, or to embed into an OUTPUT, until nothing is left.
 
-    Start as many as you like, here or on other machines that reach the same sources, model and output.
+    Start as many as you like: for a collection on its own machine, for an output also on others that reach the same
+    sources, model and output.
     """
     from tintype import api
     from tintype.cli.embed_words import embedded_blocks
     from tintype.cli.progress import watched
+    from tintype.cli.work_words import helped_blocks
 
     try:
         with watched(is_quiet=quiet) as progress:
-            document = api.work(output, workers=workers, progress=progress).to_json()
+            document = api.work(place, workers=workers, progress=progress).to_json()
     except KeyboardInterrupt:
         raise KeyboardInterrupt("What was finished is kept, and others may go on") from None
-    show(document, embedded_blocks(document), as_json=as_json)
+    show(document, embedded_blocks(document) if "output" in document else helped_blocks(document), as_json=as_json)
 
 
 @click.command()
@@ -129,7 +149,7 @@ def status(place: str, retry: bool, as_json: bool) -> None:
     """Say how the vectors in PLACE come along, or the scan of its collection: what is done, how fast, what failed and
     why."""
     from tintype import api
-    from tintype.cli.embed_words import status_blocks
+    from tintype.cli.work_words import status_blocks
 
     document = api.status(place, retry=retry).to_json()
     show(document, status_blocks(document), as_json=as_json)

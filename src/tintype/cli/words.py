@@ -8,6 +8,7 @@ from typing import Any
 from tintype.cli.output import Block, Line, Table
 from tintype.cli.progress import counts, duration
 from tintype.core import safe_yaml
+from tintype.reports.words import label_title
 
 Document = Mapping[str, Any]
 
@@ -46,9 +47,7 @@ def info_blocks(document: Document) -> Iterator[Block]:
         if document.get(name):
             yield counted(name, document[name])
     if cameras := document.get("cameras"):
-        rest = [(words, f"{cameras[name]:,}") for name, words in _REST.items() if cameras[name]]
-        named = counted("cameras", cameras["named"])
-        yield Table(named.title, named.columns, [*named.rows, *rest])
+        yield _tallied("cameras", cameras, "other cameras", "unknown")
     if measures := document.get("measures"):
         rows = [
             (title(name), *(f"{one[key]:.3g}" for key in ("mean", "lowest", "highest")))
@@ -56,11 +55,21 @@ def info_blocks(document: Document) -> Iterator[Block]:
             if one["known"]
         ]
         yield Table("Measures", ("", ">mean", ">lowest", ">highest"), rows)
+    for tally in document.get("labels", ()):
+        if tally["named"]:
+            yield _tallied(label_title(tally["column"]), tally, "others", "none")
+    if models := document.get("models"):
+        rows = [(one["column"], one["engine"], one["images_from"], f"{one['images']:,}") for one in models]
+        yield Table("Computed by models", ("column", "engine", "from", ">images"), rows)
     if document.get("skipped"):
         yield counted("passed over", document["skipped"])
 
 
-_REST = {"others": "other cameras", "unknown": "unknown"}
+def _tallied(name: str, tally: Mapping[str, Any], others: str, unknown: str) -> Table:
+    """Names with how often they occur, then the rest in the words `others` and `unknown`."""
+    rest = [(words, f"{tally[key]:,}") for key, words in (("others", others), ("unknown", unknown)) if tally[key]]
+    named = counted(name, tally["named"])
+    return Table(named.title, named.columns, [*named.rows, *rest])
 
 
 def _figures(document: Document) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ def open_heif(data: bytes, limits: Limits) -> Opened:
 
 
 def _raster(image: pi_heif.HeifImage, side_px: int) -> Raster:
-    pixels = np.asarray(image)
+    pixels = np.array(image)  # a copy: the memory that it shows is libheif's, and goes with the image
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         pixels = over_white(pixels)
     profile = image.info.get("icc_profile")

@@ -16,6 +16,7 @@
     ├── FilterError                 14   a --where that cannot be read
     ├── WorkerFailed                15   work was given up for good
     └── ModelError                  16   a model that is not what its card says, or cannot be run
+        └── DeviceMemoryFull        17   a model that does not fit the memory of its GPU
 
 A message says what happened, to what, how things now stand, and what to try.
 """
@@ -175,6 +176,12 @@ class ModelError(TintypeError):
     """A model's card or weights are not what they should be."""
 
     exit_code = 16
+
+
+class DeviceMemoryFull(ModelError):
+    """The memory of a GPU is too small for a model, even for one image at a time."""
+
+    exit_code = 17
 
 
 class ImageError(Exception):

@@ -11,11 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from tintype.core.errors import TintypeError
 from tintype.core.expressions import Compare, Reference
 from tintype.core.platform import FileLock
 from tintype.engine.ledger.sqlite import SqliteLedger, given_up_in, look_at
 from tintype.store.lance import LanceStore
 from tintype.store.layout import Layout, read_record
+from tintype.store.scan_run import read_run
 from tintype.store.trust import require_trust
 
 _MOST_FAILURES = 20
@@ -28,6 +30,7 @@ class CollectionStatus:
     collection: str
     is_complete: bool  # no shard of its last scan waits, is being worked on, or was given up
     scanned_by: str | None  # whoever scans it just now
+    is_helpable: bool  # whether `tintype work` finds something to do
     shards: Mapping[str, int]  # of the last scan by state: pending, leased, done, committed, abandoned
     images: int  # in the table
     status: Mapping[str, int]  # of those
@@ -42,6 +45,7 @@ class CollectionStatus:
             "collection": self.collection,
             "complete": self.is_complete,
             "scanned_by": self.scanned_by,
+            "helpable": self.is_helpable,
             "shards": dict(self.shards),
             "images": self.images,
             "status": dict(self.status),
@@ -69,7 +73,8 @@ def collection_status(layout: Layout, *, retry: bool = False) -> CollectionStatu
     return CollectionStatus(
         collection=str(layout.place),
         is_complete=not set(shards) - {"committed"},
-        scanned_by=_scanned_by(layout),
+        scanned_by=scanned_by(layout),
+        is_helpable=bool(set(shards) & {"pending", "leased"}) and _tells_helpers(layout),
         shards=dict(sorted(shards.items())),
         images=status.total(),
         status=dict(sorted(status.items())),
@@ -82,9 +87,16 @@ def collection_status(layout: Layout, *, retry: bool = False) -> CollectionStatu
     )
 
 
-def _scanned_by(layout: Layout) -> str | None:
+def scanned_by(layout: Layout) -> str | None:
+    """Whoever holds the collection just now, in words; None for nobody."""
     lock = FileLock(layout.lock)
     return lock.holder() if layout.lock.exists() and not lock.is_free() else None
+
+
+def _tells_helpers(layout: Layout) -> bool:
+    with contextlib.suppress(TintypeError):
+        return read_run(layout) is not None
+    return False
 
 
 def _failures(store: LanceStore) -> list[dict[str, Any]]:

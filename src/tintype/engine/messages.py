@@ -6,6 +6,7 @@ back from it is data and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
 import tempfile
@@ -13,9 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tintype.engine.work import Clock, Verdict, Watch
+from tintype.models.devices.client import Reach
+from tintype.models.devices.hosted import Hosted
 
 LENGTH = struct.Struct("<Q")
 MAX_FRAME = 256_000_000
@@ -50,12 +53,28 @@ class Job(Protocol):
         ...
 
 
+@runtime_checkable
+class HasModels(Protocol):
+    """A job whose workers run models that one process a device has loaded for all of them."""
+
+    @property
+    def hosted(self) -> tuple[Hosted, ...]:
+        """Those of them that are on a GPU (`models.devices.hosted`)."""
+        ...
+
+
+def hosted_of(job: Job) -> tuple[Hosted, ...]:
+    """What device processes are to load for the workers of a job."""
+    return job.hosted if isinstance(job, HasModels) else ()
+
+
 @dataclass(frozen=True)
 class Setup:
     """The first message to a worker."""
 
     job: Job
     slot: Path
+    reach: Reach | None = None  # of the device process that it is to use
 
 
 def frames(buffer: bytearray) -> Iterator[bytes]:
@@ -115,6 +134,17 @@ class Slot(Watch):
 
     def nowhere(self) -> None:
         self._note(-1, -1, False, False)
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[Callable[[], None]]:
+        """While something is waited for that is no image's fault. What it gives is to be called every second or so: a
+        worker that notes nothing for long is taken for one that hangs."""
+        first, last, alone, is_reading, _, _ = _SLOT.unpack_from(self._memory)
+        self.nowhere()
+        try:
+            yield self.nowhere
+        finally:
+            self._note(first, last, bool(alone), bool(is_reading))
 
     def forget(self) -> None:
         """Clear the place from the parent's side, before a new task is given."""

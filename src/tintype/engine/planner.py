@@ -47,12 +47,16 @@ def plan_rows(source: Source, store: Store, decode_state: int, workers: int, pla
         if count >= 16 * ROWS_PER_SHARD:
             table = pa.concat_tables(waiting).combine_chunks()
             whole = count - count % ROWS_PER_SHARD
-            yield from _cut(table.slice(0, whole), ROWS_PER_SHARD)
+            yield from cut(table.slice(0, whole), ROWS_PER_SHARD)
             waiting, count = [table.slice(whole)], count - whole
     if count:
         # Small ones at the end, so that no worker waits long for the last of the others.
-        size = max(_SMALLEST_SHARD, min(ROWS_PER_SHARD, -(-count // (8 * workers))))
-        yield from _cut(pa.concat_tables(waiting).combine_chunks(), size)
+        yield from cut(pa.concat_tables(waiting).combine_chunks(), shard_rows(count, workers))
+
+
+def shard_rows(count: int, workers: int) -> int:
+    """How many of the last `count` rows a shard has, so that each worker gets several."""
+    return max(_SMALLEST_SHARD, min(ROWS_PER_SHARD, -(-count // (8 * workers))))
 
 
 def stale_rows(work: Work) -> Expression | None:
@@ -85,7 +89,7 @@ def plan_updates(store: Store, work: Work, plan: Plan, unseen: Sequence[str] = (
         for prefix in unseen:
             rows = rows.filter(pc.invert(pc.starts_with(rows["uri"], prefix)))
         metadata = {"fragment": str(part.fragment)}
-        yield from _cut(rows.combine_chunks().replace_schema_metadata(metadata), ROWS_PER_SHARD)
+        yield from cut(rows.combine_chunks().replace_schema_metadata(metadata), ROWS_PER_SHARD)
 
 
 def fragment_of(payload: bytes) -> int:
@@ -197,7 +201,8 @@ def _keep_unseen(source: Source, plan: Plan) -> None:
             plan.gone.append(uris)
 
 
-def _cut(table: pa.Table, size: int) -> Iterator[bytes]:
+def cut(table: pa.Table, size: int) -> Iterator[bytes]:
+    """The rows as payloads of shards of `size`, Arrow streams."""
     for start in range(0, table.num_rows, size):
         part = table.slice(start, size).combine_chunks()
         sink = pa.BufferOutputStream()

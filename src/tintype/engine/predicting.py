@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,15 +14,14 @@ from numpy.typing import NDArray
 from tintype.core.columns import Column, schema_of
 from tintype.core.errors import ModelError, UsageError
 from tintype.core.expressions import And, Compare, Expression, IsNull, Not, Or, Reference
+from tintype.engine.origins import states_of
 from tintype.engine.scan import locked
 from tintype.engine.work import StageRun
 from tintype.models import registry as models
 from tintype.models.card import Card
 from tintype.models.card_file import read_labels
 from tintype.models.heads.running import Head, result_of, vectors_of
-from tintype.models.running import BACKENDS, Engine
 from tintype.stages import registry as stages
-from tintype.stages.base import Model, Stage
 from tintype.stages.classification import class_columns, classified
 from tintype.store.base import Store
 from tintype.store.lance import LanceStore
@@ -34,13 +31,12 @@ VERSION = 1
 """Grows when the columns of the same head and settings change."""
 
 _BATCH_ROWS = 8_192
-_PRECISIONS = ("fp32", "bf16", "fp16", "served")
-_DEVICES = ("cpu", "cuda", "server")
 
 
 @dataclass(frozen=True)
 class StoredVectors:
-    """A column of a card's vectors. `states` are the numbers in `state_column` that say so, one for each engine."""
+    """A column of a card's vectors. `states` are the numbers in `state_column` that say so, one for each engine, for
+    images and for thumbnails."""
 
     card: Card
     column: str
@@ -75,7 +71,7 @@ def stored_vectors(store: Store, card: Card) -> StoredVectors:
     run = StageRun(stage, stage.settings(), 0)
     if column not in store.schema.names or run.state_column not in store.schema.names:
         raise UsageError(f"no vectors of {card.name} here. Make them: tintype embed PLACE --model {card.name}")
-    found = StoredVectors(card, column, run.state_column, tuple(_states(stage)))
+    found = StoredVectors(card, column, run.state_column, states_of(store.schema, run))
     state = Reference(run.state_column, pa.int32())
     others = store.count(And((Compare(state, ">", 0), Not(found.are_these))))  # below 0 the model failed on the image
     if others:
@@ -84,25 +80,6 @@ def stored_vectors(store: Store, card: Card) -> StoredVectors:
             f"Make them again: tintype embed PLACE --model {card.name}"
         )
     return found
-
-
-def _states(stage: Stage) -> Iterator[int]:
-    """The number of the stage on its default engine, then on each one that a planner may have settled on."""
-    yield stages.fingerprint(stage, stage.settings())
-    needs = stage.needs
-    for parts in itertools.product(BACKENDS, _PRECISIONS, _DEVICES):
-        if isinstance(needs, Model) and (word := _engine(":".join(parts))):
-            yield stages.fingerprint(
-                dataclasses.replace(stage, needs=dataclasses.replace(needs, backend=word)), stage.settings()
-            )
-
-
-def _engine(word: str) -> str:
-    """The word, if it names an engine."""
-    try:
-        return str(Engine.of(word))
-    except UsageError:
-        return ""
 
 
 @dataclass(frozen=True)

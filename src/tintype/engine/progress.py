@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tintype.core.progress import Progress
@@ -72,3 +72,23 @@ class Meter:
         begin = min(now - 0.001, self._recent[0][0]) if len(self._recent) > 1 else 0.0
         images = sum(count for _, count in self._recent)
         return images / (now - begin) if now > begin else 0.0
+
+
+class StageFailures:
+    """How many images each stage failed on, and the first of them by uri."""
+
+    def __init__(self) -> None:
+        self._by_stage: dict[str, tuple[int, str, str]] = {}
+
+    def add(self, failures: Mapping[str, Sequence[Any]]) -> None:
+        """What a shard says: by stage (images, uri, reason)."""
+        for stage, (count, uri, reason) in failures.items():
+            known = self._by_stage.get(stage, (0, uri, reason))
+            self._by_stage[stage] = (known[0] + count, *min(known[1:], (uri, reason)))
+
+    def told(self) -> list[tuple[str, str]]:
+        """(uri, in words) of each stage, by its name."""
+        return [
+            (uri, f"stage {stage} failed on {count} images, which have no values of it; here: {reason}")
+            for stage, (count, uri, reason) in sorted(self._by_stage.items())
+        ]

@@ -43,6 +43,21 @@ def analyze(
     return _Analyzer(work, known, verdicts, alone, watch or Watch(), clock or Clock()).run(items, count)
 
 
+def load_models(runs: Iterable[StageRun]) -> None:
+    """Load the models of stages on the engines that were settled on, which `analyze` does when it needs them.
+
+    Raises ModelError and MissingExtra where this process cannot run one of them.
+    """
+    for run in runs:
+        if isinstance(run.stage.needs, Model):
+            runner(run.stage.needs.card, run.stage.needs.backend)
+
+
+def is_on_chosen_engine(run: StageRun) -> bool:
+    """Whether a stage runs a model on another engine than its card's default."""
+    return isinstance(run.stage.needs, Model) and bool(run.stage.needs.backend)
+
+
 class _Analyzer:
     def __init__(
         self,
@@ -189,7 +204,7 @@ class _Analyzer:
             batch = batches[scale]
             with self.clock.measure(f"stage {run.stage.name}"):
                 needs = run.stage.needs
-                batch.runner = runner(needs.card) if isinstance(needs, Model) else None
+                batch.runner = runner(needs.card, needs.backend) if isinstance(needs, Model) else None
                 columns |= self._computed(run, batch, indices)
         self._keep(indices, columns)
 

@@ -6,7 +6,8 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,22 +20,26 @@ from tintype.core.expressions import In, IsNull, Not, Reference
 from tintype.core.platform import FileLock, available_cpus, child_cpu_seconds, full_disk_is_said
 from tintype.core.progress import Progress, ScanSummary
 from tintype.engine.committer import Committer
-from tintype.engine.executors.base import Finished
+from tintype.engine.executors.base import Patience
 from tintype.engine.executors.processes import ProcessExecutor
 from tintype.engine.known import write_known
 from tintype.engine.ledger.sqlite import SqliteLedger
+from tintype.engine.messages import Job
 from tintype.engine.planner import Plan, fragment_of, plan_rows, plan_updates
-from tintype.engine.progress import Meter
+from tintype.engine.progress import Meter, StageFailures
 from tintype.engine.scan_job import ScanJob
+from tintype.engine.telling import Asked, told
 from tintype.engine.work import DECODE_STATE, Work
 from tintype.sources.base import Source
 from tintype.sources.labels import REST
 from tintype.store.base import SHARD, Store
 from tintype.store.layout import Layout
 from tintype.store.listing import write_listing
+from tintype.store.scan_run import remove_run, write_run
 from tintype.store.versions import held
 
 KEEP_VERSIONS_S = 3_600.0
+LEASE_S = 60.0
 _DRAW_EVERY_S = 0.2
 _ASKED_AT_ONCE = 10_000
 _WORTH_ADVICE = 500  # images; fewer are over before any setting matters
@@ -58,17 +63,26 @@ def locked(layout: Layout) -> Iterator[None]:
 
 
 def scan(
-    source: Source, store: Store, layout: Layout, work: Work, workers: int, listener: Listener | None = None
+    source: Source,
+    store: Store,
+    layout: Layout,
+    work: Work,
+    workers: int,
+    listener: Listener | None = None,
+    asked: Asked | None = None,
 ) -> ScanSummary:
     """Bring the collection up to date with its source; the caller holds the lock.
 
-    What an interrupted scan had finished is committed first, so that a scan goes on where the last one stopped.
-    Raises StorageFull, SourceError, CollectionDamaged or WorkerFailed; what was committed stays.
+    What an interrupted scan and its helpers had finished is committed first, so that a scan goes on where the last one
+    stopped. With `asked` other processes may help (`helping.help_scan`). Raises StorageFull, SourceError,
+    CollectionDamaged or WorkerFailed; what was committed stays.
     """
-    return _Scan(source, store, layout, work, workers, listener).run()
+    return Scan(source, store, layout, work, workers, listener, asked).run()
 
 
-class _Scan:
+class Scan:
+    """One scan; `from_thumbnails` has one that plans and computes otherwise."""
+
     def __init__(
         self,
         source: Source,
@@ -77,15 +91,16 @@ class _Scan:
         work: Work,
         workers: int,
         listener: Listener | None,
+        asked: Asked | None = None,
     ) -> None:
         self.source, self.store, self.layout, self.work = source, store, layout, work
-        self.workers, self.listener = workers, listener
+        self.workers, self.listener, self.asked = workers, listener, asked
         self.begin = time.monotonic()
         self.cpu_begin = child_cpu_seconds()
         self.meter = Meter()
         self.plan = Plan()
         self.updated = 0
-        self.stage_failures: dict[str, list[Any]] = {}
+        self.stage_failures = StageFailures()
         self.drawn = 0.0
 
     def run(self) -> ScanSummary:
@@ -96,12 +111,14 @@ class _Scan:
 
     def _run(self, ledger: SqliteLedger) -> ScanSummary:
         self.draw("listing", always=True)
-        committer = Committer(self.store, ledger, self.layout.updates)
-        committer.commit_all()
+        remove_run(self.layout)
+        earlier = Committer(self.store, ledger, self.layout.updates)
+        earlier.commit_all()
         self._empty_cache()
-        run = ledger.begin()
+        run = ledger.begin()  # whoever still works on the earlier one does so for nothing
+        committer = Committer(self.store, ledger, self.layout.updates, self._count)
         self.store.add_columns(self.work.schema)
-        self._plan(ledger, committer)
+        self.plan_shards(ledger, committer)
         gone = self._gone()
         digests = self._digests(gone)
         if ledger.counts():
@@ -109,7 +126,7 @@ class _Scan:
             committer.commit_all()
         moved = self._count_moved(digests, run)
         self.store.delete(gone)
-        if committer.changed or gone:
+        if earlier.changed or committer.changed or gone:
             self.draw("compacting", always=True)
             self.store.compact()
         self.store.clean_up(KEEP_VERSIONS_S, held(self.layout.readers))
@@ -120,7 +137,7 @@ class _Scan:
         self.draw("done", always=True)
         return summary
 
-    def _plan(self, ledger: SqliteLedger, committer: Committer) -> None:
+    def plan_shards(self, ledger: SqliteLedger, committer: Committer) -> None:
         ledger.add("rows", plan_rows(self.source, self.store, self.work.decode_state, self.workers, self.plan))
         planned = 0
         for payload in plan_updates(self.store, self.work, self.plan, self.source.notes.incomplete):
@@ -130,17 +147,39 @@ class _Scan:
         self.meter.total = self.plan.new + self.plan.changed + planned
 
     def _work(self, ledger: SqliteLedger, committer: Committer, run: str) -> None:
-        known = self.layout.cache / "known.npy"
+        known = self.layout.known
         has_known = bool(self.plan.new + self.plan.changed) and write_known(
             self.store, known, self._is_fresh, ["status", DECODE_STATE, *self._state_columns()]
         )
-        job = ScanJob(self.source, self.store.writer(), self.work, known if has_known else None, self.layout.updates)
-        executor = ProcessExecutor(job, self.workers, self.work.limits, ledger, run, self.layout.updates)
+        job = self.job(known if has_known else None)
+        patience = Patience(lease_s=LEASE_S)
+        executor = ProcessExecutor(job, self.workers, self.work.limits, ledger, run, self.layout.updates, patience)
+        self._tell(run, has_known)
         for finished in executor.run():
             if finished is not None:
-                self._count(finished)
-                committer.add(finished.lease.kind, finished.lease.payload, finished.result["rows"])
+                committer.add(finished.lease, finished.result)
+            committer.look()
             self.draw("scanning")
+        remove_run(self.layout)
+
+    def job(self, known: Path | None) -> Job:
+        """What workers do; `known` is the place of a KnownBytes."""
+        return ScanJob(self.source, self.store.writer(), self.work, known, self.layout.updates)
+
+    def _tell(self, run: str, has_known: bool) -> None:
+        """Let others help from now on."""
+        if self.asked is None:
+            return
+        facts = told(
+            self.asked,
+            self.work,
+            run=run,
+            version=self.store.version,
+            has_known=has_known,
+            images=self.meter.total,
+            lease_s=LEASE_S,
+        )
+        write_run(self.layout, facts)
 
     def _is_fresh(self, batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which rows may be copied for equal bytes: computed as this run would, and not by a mishap."""
@@ -153,15 +192,11 @@ class _Scan:
     def _state_columns(self) -> list[str]:
         return [run.state_column for run in self.work.stages]
 
-    def _count(self, finished: Finished) -> None:
-        result = finished.result
-        for stage, (count, uri, reason) in result["failures"].items():
-            known = self.stage_failures.setdefault(stage, [0, uri, reason])
-            known[0] += count
-            known[1:] = min(known[1:], [uri, reason])
-        if finished.lease.kind == "update":
+    def _count(self, kind: str, result: Mapping[str, Any]) -> None:
+        self.stage_failures.add(result["failures"])
+        if kind == "update":
             self.updated += result["rows"]
-        self.meter.add(result["rows"], result["status"], finished.seconds, time.monotonic() - self.begin)
+        self.meter.add(result["rows"], result["status"], result["seconds"], time.monotonic() - self.begin)
 
     def _gone(self) -> list[str]:
         return [uri for uris in self.plan.gone for uri in uris.to_pylist()]
@@ -187,7 +222,7 @@ class _Scan:
         return (gone & come).total()
 
     def _empty_cache(self) -> None:
-        (self.layout.cache / "known.npy").unlink(missing_ok=True)
+        self.layout.known.unlink(missing_ok=True)
         shutil.rmtree(self.layout.updates, ignore_errors=True)
         with full_disk_is_said(str(self.layout.place)):
             self.layout.updates.mkdir(parents=True, exist_ok=True)
@@ -230,7 +265,7 @@ class _Scan:
             unchanged=self.plan.unchanged + self.plan.kept,
             updated=self.updated,
             skipped=dict(notes.skipped),
-            problems=[*notes.problems, *self._stage_problems()],
+            problems=[*notes.problems, *self.stage_failures.told()],
             label_rest=self._count_label_rest(),
             seconds=seconds,
             images_per_second=self.meter.done / seconds if seconds else 0.0,
@@ -239,12 +274,6 @@ class _Scan:
             bottleneck=bottleneck,
             advice=_advice(bottleneck, self.workers) if self.meter.done >= _WORTH_ADVICE else None,
         )
-
-    def _stage_problems(self) -> list[tuple[str, str]]:
-        return [
-            (uri, f"stage {stage} failed on {count} images, which have no values of it; here: {reason}")
-            for stage, (count, uri, reason) in sorted(self.stage_failures.items())
-        ]
 
     def _count_label_rest(self) -> int:
         if REST.name not in self.store.schema.names:

@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tintype.core.platform import sync_file
-from tintype.engine.committer import update_file
+from tintype.engine.committer import write_update
 from tintype.engine.known import KnownBytes
 from tintype.engine.messages import Handler, Task
 from tintype.engine.reading import items
-from tintype.engine.rows import analyze
+from tintype.engine.rows import analyze, is_on_chosen_engine, load_models
 from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, Watch, Work
 from tintype.sources.base import Source
 from tintype.store.base import Writer
@@ -36,6 +35,8 @@ class ScanJob:
         return str(self.updates.parent.parent)
 
     def begin(self) -> Handler:
+        # A worker that lacks an engine refuses. The default ones are everywhere, and wait until an image needs them.
+        load_models(run for run in self.work.stages if is_on_chosen_engine(run))
         return _Scanner(self).work
 
 
@@ -49,7 +50,7 @@ class _Scanner:
     def work(self, task: Task, watch: Watch, clock: Clock) -> dict[str, Any]:
         entries = pa.ipc.open_stream(task.payload).read_next_batch()
         make = self._rows if task.kind == "rows" else self._update
-        return make(task, entries, watch, clock)
+        return {**make(task, entries, watch, clock), "seconds": dict(clock.seconds)}
 
     def _rows(self, task: Task, entries: pa.RecordBatch, watch: Watch, clock: Clock) -> dict[str, Any]:
         rows, failures = self._analyzed(task, entries, watch, clock, self.known)
@@ -60,7 +61,7 @@ class _Scanner:
         return {
             "rows": written.rows,
             "payload": written.payload,
-            "failures": _counted(failures),
+            "failures": counted(failures),
             "status": {entry["values"]: entry["counts"] for entry in status},
         }
 
@@ -78,12 +79,9 @@ class _Scanner:
         ]
         rows = rows.filter(pa.array(same, pa.bool_()))
         rows = rows.select(["_rowid", *FACT_COLUMNS, DECODE_STATE, *job.work.stage_schema.names])
-        place = job.updates / update_file(task.name)
         with clock.measure("write"):
-            with pa.OSFile(str(place), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as file:
-                file.write_table(rows)
-            sync_file(place)
-        return {"rows": rows.num_rows, "status": {}, "failures": _counted(failures)}
+            write_update(job.updates, task.name, rows)
+        return {"rows": rows.num_rows, "status": {}, "failures": counted(failures)}
 
     def _analyzed(
         self, task: Task, entries: pa.RecordBatch, watch: Watch, clock: Clock, known: KnownBytes | None
@@ -100,6 +98,6 @@ class _Scanner:
         )
 
 
-def _counted(failures: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[Any]]:
+def counted(failures: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[Any]]:
     """By stage, how many images it failed on, and the first of them with its reason."""
     return {name: [len(found), *found[0]] for name, found in failures.items()}

@@ -19,3 +19,10 @@ class ScanSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.workers <= 1024:
             raise ValueError(f"scan.workers must be between 0 and 1024, not {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """Section `models` of the configuration."""
+
+    backend: str = ""  # what runs cards: auto, onnx, torch, tensorrt, triton or an engine; empty: as the column has it

@@ -5,13 +5,10 @@ Started as `python -m tintype.engine.worker`: never forked, and the caller's mai
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -20,12 +17,12 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from tintype.codec.threads import use_one_thread
-from tintype.core.errors import MissingExtra, ModelError, StorageFull
+from tintype.core.errors import DeviceMemoryFull, MissingExtra, ModelError, StorageFull
+from tintype.core.parents import end_with_parent
 from tintype.core.platform import full_disk_is_said
 from tintype.engine.messages import LENGTH, Handler, Setup, Slot, Task
 from tintype.engine.work import Clock
-
-_PR_SET_PDEATHSIG = 1
+from tintype.models.devices.client import reach_devices
 
 
 def main() -> None:
@@ -49,6 +46,7 @@ class _Worker:
     def __init__(self, setup: Setup) -> None:
         self.job = setup.job
         self.slot = Slot(setup.slot)
+        reach_devices(setup.reach, self.slot.away)
         self.handle: Handler | None = None
 
     def work(self, task: Task) -> dict[str, Any]:
@@ -60,11 +58,15 @@ class _Worker:
                 if self.handle is None:
                     try:
                         self.handle = self.job.begin()
+                    except DeviceMemoryFull:
+                        raise
                     except (ModelError, MissingExtra) as error:  # no shard's fault: all would fail of it
                         return {"event": "refused", "reason": str(error)}
                 result = self.handle(task, self.slot, clock)
         except StorageFull:
             return {"event": "full"}
+        except DeviceMemoryFull as error:  # neither an image's fault nor a shard's
+            return {"event": "refused", "reason": str(error), "is_of_memory": True}
         except Exception as error:  # noqa: BLE001  reported to the parent, which retries or gives up the shard
             self.slot.nowhere()
             lines = traceback.format_exception(error)
@@ -96,23 +98,6 @@ def _send(stream: BinaryIO, message: dict[str, Any]) -> None:
     stream.flush()
 
 
-def _end_with_parent(parent: int) -> None:
-    """End this process when its parent is gone, also in the middle of a shard: nobody would take the result."""
-    if sys.platform == "linux":
-        import ctypes
-
-        # The system's own signal comes even while a decoder holds the interpreter's lock.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
-
-
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    _end_with_parent(int(sys.argv[1]))
+    end_with_parent(int(sys.argv[1]))
     main()

@@ -19,6 +19,7 @@ from tintype.core.errors import ModelError, TintypeError, UsageError
 from tintype.core.names import shown
 from tintype.core.platform import write_atomically
 from tintype.core.version import VERSION
+from tintype.models import speeds
 from tintype.models.card import Card
 from tintype.models.made_pictures import made_pictures
 from tintype.models.parity import check
@@ -52,7 +53,7 @@ def choose(card: Card, backend: str = AUTO, precision: str = "") -> Choice:
         engine for engine in engines(card) if backend in (AUTO, engine.backend) and precision in ("", engine.precision)
     ]
     if not found:
-        raise ModelError(_lacking(card, backend, precision))
+        raise ModelError(lacking(card, backend, precision))
     if len(found) == 1:
         return Choice(found[0], "the only one that was asked for" if backend != AUTO else "the only one that runs here")
     place = folder() / f"{key(card, found)}.json"
@@ -93,7 +94,8 @@ def _version(name: str) -> str:
         return ""
 
 
-def _lacking(card: Card, backend: str, precision: str) -> str:
+def lacking(card: Card, backend: str, precision: str = "") -> str:
+    """Why nothing of what was asked for can be taken, and what could be."""
     there = ", ".join(str(engine) for engine in engines(card)) or "none"
     asked = " ".join(part for part in (backend if backend != AUTO else "", precision) if part) or "an engine"
     return f"card {card.name}: {asked} does not run here or the card has no weights for it; there is: {there}"
@@ -102,6 +104,7 @@ def _lacking(card: Card, backend: str, precision: str) -> str:
 def _measured(card: Card, found: Sequence[Engine], place: Path) -> Choice:
     """Not kept where it cannot be: then it is measured again."""
     parity = check(card, made_pictures(), found)
+    speeds.note(parity)
     choice = _fastest(card, parity)
     facts: dict[str, Any] = {"engine": str(choice.engine), "why": choice.why, "card": card.name, "machine": machine()}
     facts |= {"versions": versions(), "rows": [dataclasses.asdict(row) for row in parity.rows]}

@@ -76,6 +76,18 @@ def whole_size(size: Size, wanted: PixelInput) -> Size:
     return (short, long) if size[0] < size[1] else (long, short)
 
 
+def enlarged(size: Size, wanted: PixelInput) -> float:
+    """How many pixels `prepared` makes of one of an image of this size, along the side where these are most."""
+    if wanted.fit == "crop":
+        return (wanted.shorter_px or min(wanted.width, wanted.height)) / min(size)
+    if wanted.fit == "letterbox":
+        return min(wanted.width / size[0], wanted.height / size[1])
+    if wanted.fit == "pad":
+        return max(wanted.width, wanted.height) / max(size)
+    width, height = prepared_size(size, wanted)
+    return max(width / size[0], height / size[1])
+
+
 def window(size: Size, wanted: PixelInput) -> tuple[float, float, float, float]:
     """Where an image of this size lies in what was prepared of it: left, top, width and height, in px.
 

@@ -10,17 +10,18 @@ from tintype.core.errors import MissingExtra, ModelError, UsageError
 from tintype.core.names import shown
 from tintype.models.base import Runner
 from tintype.models.card import Card
+from tintype.models.devices.client import device_runner
 
 BACKENDS = ("onnx", "torch", "tensorrt", "triton")
 AUTO = "auto"
 
 _PRECISIONS = {
-    "onnx": ("fp32",),
+    "onnx": ("fp32", "tf32"),
     "torch": ("fp32", "bf16", "fp16"),
     "tensorrt": ("fp16", "fp32"),
     "triton": ("served",),
 }
-_DEVICES = {"onnx": ("cpu",), "torch": ("cpu", "cuda"), "tensorrt": ("cuda",), "triton": ("server",)}
+_DEVICES = {"onnx": ("cpu", "cuda"), "torch": ("cpu", "cuda"), "tensorrt": ("cuda",), "triton": ("server",)}
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,16 @@ def default(card: Card) -> Engine:
 
 
 def load(card: Card, engine: Engine) -> Runner:
-    """A runner of exactly that engine. Raises ModelError where it cannot run the card, MissingExtra without it."""
+    """A runner of exactly that engine; that of a device process where one runs the card for this worker.
+
+    Raises ModelError where it cannot run the card, MissingExtra without it.
+    """
+    if (served := device_runner(card, engine.backend, engine.precision, engine.device)) is not None:
+        return served
     if engine.backend == "onnx":
         from tintype.models.backends.onnx import OnnxBackend  # the runtimes are slow to load
 
-        return OnnxBackend().load(card)
+        return OnnxBackend().load(card, engine.device, engine.precision)  # type: ignore[arg-type]  # checked by `of`
     if engine.backend == "torch":
         if find_spec("torch") is None:
             raise MissingExtra(f"running the model {card.name} on PyTorch", "torch")
@@ -101,6 +107,10 @@ def engines(card: Card) -> tuple[Engine, ...]:
     """The engines that are installed here and that the card has weights for, the default one first."""
     there = {part.engine for part in card.weights}
     found = [ONNX] if "onnx" in there else []
+    if "onnx" in there:
+        from tintype.models.backends.onnx import has_gpu as has_onnx_gpu
+
+        found += [Engine("onnx", precision, "cuda") for precision in _PRECISIONS["onnx"] if has_onnx_gpu()]
     if "torch" in there and find_spec("torch") is not None:
         from tintype.models.backends.torch_devices import has_gpu
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tintype.reports import charts, words
-from tintype.reports.summary import MEASURES, Bin, Histogram, Summary, Tally
+from tintype.reports.summary import MEASURES, Bin, Histogram, Summary
+from tintype.reports.tally import Tally
 
 _WIDEST_YEARS = 60  # years from the first to the last that still get a bar each, empty ones too
 
@@ -61,7 +62,10 @@ def plots(summary: Summary) -> list[Plot]:
     if summary.sizes.known:
         found.append(_spread("File sizes", summary.sizes, 1, ""))
     if summary.cameras is not None and summary.cameras.named:
-        found.append(_cameras(summary.cameras))
+        found.append(_tally("Cameras", summary.cameras, "without a camera's name"))
+    found += [
+        _tally(words.label_title(name), tally, "without any") for name, tally in summary.labels.items() if tally.named
+    ]
     return found
 
 
@@ -83,14 +87,14 @@ def _formats(summary: Summary) -> Plot:
     return Plot("Formats", charts.bars(marks), note)
 
 
-def _cameras(cameras: Tally) -> Plot:
-    shown = list(cameras.named.items())[:8]
-    others = cameras.known - sum(number for _, number in shown)
+def _tally(title: str, tally: Tally, without: str) -> Plot:
+    shown = list(tally.named.items())[:8]
+    others = tally.known - sum(number for _, number in shown)
     marks = [_mark(name, number) for name, number in shown]
     if others:
         marks.append(_mark("others", others, rest=True))
-    note = f"{words.plural(cameras.unknown, 'image')} without a camera's name" if cameras.unknown else ""
-    return Plot("Cameras", charts.bars(marks), note)
+    note = f"{words.plural(tally.unknown, 'image')} {without}" if tally.unknown else ""
+    return Plot(title, charts.bars(marks), note)
 
 
 def _years(years: Tally, images: int) -> Plot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from tintype.core.columns import STATUSES
 from tintype.core.names import shown
+from tintype.reports.labels import add_labels, label_columns
+from tintype.reports.tally import Names, Tally
 
 SCHEMA = 1
 """Version of the JSON that `Summary.to_json` gives."""
@@ -51,9 +53,9 @@ _MEASURE_BINS = 20
 _SIZE_EDGES = (10_000, 100_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 20_000_000, 50_000_000)
 _PIXEL_EDGES = tuple(int(megapixels * 1e6) for megapixels in (0.1, 0.5, 1, 2, 5, 8, 12, 24, 50))
 _MILLIONTHS = 1_000_000  # sums of measures are kept as whole millionths, so that no order of adding shows
-_NAMES_KEPT = 10_000  # distinct names that a tally tells apart before it counts the rest together
 _NAME_LENGTH = 80  # characters of a name that are kept
 _CAMERAS_SHOWN = 20
+_LABELS_SHOWN = 20
 _FORMATS_SHOWN = 50
 _YEARS_SHOWN = 200
 
@@ -92,24 +94,13 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How often each name occurs: most frequent first, the rest in `others`, those without in `unknown`."""
+class ModelValues:
+    """How many images have values in a model's column that an engine made, and what of the images it saw."""
 
-    named: Mapping[str, int]
-    others: int = 0
-    unknown: int = 0
-
-    @property
-    def known(self) -> int:
-        return sum(self.named.values()) + self.others
-
-    def to_json(self) -> dict[str, Any]:
-        return {"named": dict(self.named), "others": self.others, "unknown": self.unknown}
-
-    def to_flat_json(self) -> dict[str, int]:
-        """All in one object, for names that can be neither "others" nor "unknown"."""
-        rest = {"others": self.others, "unknown": self.unknown}
-        return {**self.named, **{name: count for name, count in rest.items() if count}}
+    column: str
+    engine: str
+    images_from: str  # "originals" or "thumbnails"
+    images: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +122,9 @@ class Summary:
     cameras: Tally | None
     with_gps: int | None
     measures: Mapping[str, Histogram]
+    labels: Mapping[str, Tally] = field(default_factory=dict)  # by column; what models or people call the images
     skipped: Mapping[str, int] = field(default_factory=dict)
+    models: tuple[ModelValues, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of `info --json`: the same figures give the same keys in the same order."""
@@ -152,52 +145,21 @@ class Summary:
             "cameras": None if self.cameras is None else self.cameras.to_json(),
             "with_gps": self.with_gps,
             "measures": {name: histogram.to_json() for name, histogram in self.measures.items()},
+            "labels": [{"column": name, **tally.to_json()} for name, tally in self.labels.items()],
             "skipped": dict(self.skipped),
+            "models": [asdict(one) for one in self.models],
         }
 
 
 def summary(batches: Iterable[pa.RecordBatch], skipped: Mapping[str, int] | None = None) -> Summary:
-    """Add up a stream of columns (those of `COLUMNS` that are there). Neither the borders of batches nor the
-    size of the collection matter: memory is bounded, and equal rows in equal order give equal figures.
-    `skipped` counts what the listing passed over, by kind.
+    """Add up a stream of columns (those of `COLUMNS` and of labels that are there). Neither the borders of batches nor
+    the size of the collection matter: memory is bounded, and equal rows in equal order give equal figures. `skipped`
+    counts what the listing passed over, by kind.
     """
     figures = _Figures()
     for batch in batches:
         figures.add(batch)
     return figures.result(dict(sorted((skipped or {}).items())))
-
-
-class _Names:
-    """Counts of names, of which it tells only the first `_NAMES_KEPT` distinct ones apart."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.others = 0
-        self.unknown = 0
-
-    def add(self, name: str | None, count: int) -> None:
-        if not name:
-            self.unknown += count
-        elif name in self.counts or len(self.counts) < _NAMES_KEPT:
-            self.counts[name] = self.counts.get(name, 0) + count
-        else:
-            self.others += count
-
-    def add_column(self, column: pa.Array) -> None:
-        for pair in pc.value_counts(column).to_pylist():
-            value = pair["values"]
-            self.add(None if value is None else str(value), pair["counts"])
-
-    def most(self, top: int) -> Tally:
-        ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        others = self.others + sum(count for _, count in ordered[top:])
-        return Tally(dict(ordered[:top]), others, self.unknown)
-
-    def in_order(self, top: int) -> Tally:
-        """The most frequent ones in the order of their names as numbers."""
-        most = self.most(top)
-        ordered = sorted(most.named.items(), key=lambda item: int(item[0]))
-        return Tally(dict(ordered), most.others, most.unknown)
 
 
 class _Spread:
@@ -242,15 +204,16 @@ class _Figures:
 
     def __init__(self) -> None:
         self.images = 0
-        self.statuses = _Names()
-        self.formats = _Names()
-        self.years = _Names()
-        self.cameras = _Names()
+        self.statuses = Names()
+        self.formats = Names()
+        self.years = Names()
+        self.cameras = Names()
         self.counts: dict[str, int] = {"landscape": 0, "portrait": 0, "square": 0, "animated": 0}
         self.seen: set[str] = set()  # columns that occurred
         self.sizes = _Spread(np.array(_SIZE_EDGES, np.float64), closed=False)
         self.pixels = _Spread(np.array(_PIXEL_EDGES, np.float64), closed=False)
         self.measures: dict[str, _Spread] = {}
+        self.labels: dict[str, Names] = {}
 
     def add(self, batch: pa.RecordBatch) -> None:
         columns = {name: batch.column(name) for name in COLUMNS if name in batch.schema.names}
@@ -269,6 +232,8 @@ class _Figures:
         self._add_metadata(columns)
         for name in MEASURES.keys() & columns.keys():
             self._spread(name).add(_finite(columns[name]))
+        for name in label_columns(batch.schema):
+            add_labels(self.labels.setdefault(name, Names()), batch.column(name))
 
     def _count(self, name: str, flags: pa.Array) -> None:
         self.counts[name] = self.counts.get(name, 0) + (pc.sum(flags).as_py() or 0)
@@ -324,6 +289,7 @@ class _Figures:
             cameras=cameras if has_camera else None,
             with_gps=counts.get("with_gps"),
             measures={name: self.measures[name].result() for name in MEASURES if name in self.measures},
+            labels={name: names.most(_LABELS_SHOWN) for name, names in sorted(self.labels.items())},
             skipped=skipped,
         )
 
@@ -343,7 +309,7 @@ def _finite(column: pa.Array) -> NDArray[Any]:
     return finite
 
 
-def _in_known_order(names: _Names) -> dict[str, int]:
+def _in_known_order(names: Names) -> dict[str, int]:
     """Status counts in the order of the data dictionary, `ok` always there; words it lacks come last."""
     counts = {"ok": 0, **names.counts}
     unknown = sorted(counts.keys() - set(STATUSES))

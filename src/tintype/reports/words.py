@@ -113,6 +113,24 @@ def measure(name: str) -> tuple[str, str, str]:
     return _MEASURES.get(name, (name.replace("_", " ").capitalize(), "low", "high"))
 
 
+_LABELS: Mapping[str, str] = {
+    "label": "Label “{}”",
+    "classify": "Classes by {}",
+    "scenes": "Scenes by {}",
+    "predict": "Predicted by {}",
+    "ask": "Answers by {}",
+    "tags": "Tags by {}",
+    "objects": "Objects by {}",
+    "find": "Found by {}",
+}
+
+
+def label_title(column: str) -> str:
+    """Title for what a column calls images: `classify_mobilenet` has "Classes by mobilenet"."""
+    kind, _, name = column.partition("_")
+    return _LABELS[kind].format(name)
+
+
 STATUS_WORDS: Mapping[str, str] = {
     "ok": "fine",
     "damaged": "damaged",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from tintype.codec.sniff import IMAGE_EXTENSIONS
@@ -15,6 +13,7 @@ from tintype.core.object_facts import PATIENT, Budget, is_url, split_url
 from tintype.core.object_store import ObjectStore
 from tintype.sources.base import Source
 from tintype.sources.folder import FolderSource
+from tintype.sources.patterns import MAGIC, MAX_FILES, as_regular_expression, expanded, files_of, first_magic
 from tintype.sources.places import folder_of, name_of
 from tintype.sources.remote_cache import DEFAULT_CACHE, CacheSettings
 from tintype.sources.remote_file import RemoteFileSource
@@ -22,11 +21,6 @@ from tintype.sources.remote_folder import RemoteFolderSource
 from tintype.sources.table import TABLE_EXTENSIONS, TableSource
 from tintype.sources.tar import TarSource
 
-MAX_FILES = 1_000_000
-
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"([0-9]{1,12})\.\.([0-9]{1,12})")
-_MAGIC = re.compile(r"[*?\[]")
 _TAR = re.compile(r"\.(tar|tgz|tar\.[a-z0-9]+)$", re.IGNORECASE)
 
 _HINTS = {
@@ -57,22 +51,6 @@ def resolve(
     if is_url(place):
         return [_remote_source(url, tuple(ignore), hidden, transfer, cache) for url in _urls_of(place, transfer)]
     return [_source(path, tuple(ignore), hidden) for path in files_of(place)]
-
-
-def files_of(place: str) -> list[Path]:
-    """The files and folders that a place names. Raises SourceError where one is missing."""
-    place = os.path.expanduser(place)
-    if os.path.lexists(place):
-        return [Path(place)]
-    paths: list[Path] = []
-    for pattern in _expanded(place):
-        found = [pattern] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
-        if not found:
-            raise _missing(pattern)
-        paths += map(Path, found)
-        if len(paths) > MAX_FILES:
-            raise SourceError(f"{shown(place)}: names more than {MAX_FILES:,} files")
-    return list(dict.fromkeys(paths))
 
 
 def _source(path: Path, ignore: tuple[str, ...], hidden: bool) -> Source:
@@ -110,8 +88,8 @@ def _urls_of(place: str, transfer: Budget) -> list[str]:
     """The addresses that a place names. Raises SourceError where a glob finds nothing."""
     root, _ = split_url(place)
     urls: list[str] = []
-    for pattern in _expanded(place):
-        urls += _found(root, pattern, transfer) if _MAGIC.search(pattern.removeprefix(root)) else [pattern]
+    for pattern in expanded(place):
+        urls += _found(root, pattern, transfer) if MAGIC.search(pattern.removeprefix(root)) else [pattern]
         if len(urls) > MAX_FILES:
             raise SourceError(f"{shown(place)}: names more than {MAX_FILES:,} files")
     return list(dict.fromkeys(urls))
@@ -120,58 +98,9 @@ def _urls_of(place: str, transfer: Budget) -> list[str]:
 def _found(root: str, pattern: str, transfer: Budget) -> list[str]:
     """The objects whose addresses a glob fits, in order."""
     wanted = pattern.removeprefix(root).removeprefix("/")
-    fits = re.compile(_as_regular_expression(wanted), re.DOTALL)
-    folder = wanted[: _first_magic(wanted)].rpartition("/")[0]
+    fits = re.compile(as_regular_expression(wanted), re.DOTALL)
+    folder = wanted[: first_magic(wanted)].rpartition("/")[0]
     found = [facts.key for facts in ObjectStore(root, transfer).listed(folder) if fits.fullmatch(facts.key)]
     if not found:
         raise SourceError(f"{shown(pattern)}: not there: no key fits")
     return [f"{root}/{key}" for key in found]
-
-
-def _first_magic(pattern: str) -> int:
-    found = _MAGIC.search(pattern)
-    return found.start() if found else len(pattern)
-
-
-def _as_regular_expression(pattern: str) -> str:
-    """A glob as it is for files: `*` and `?` stop at a slash, `**/` does not."""
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern)
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    written = []
-    for part in parts:
-        if part in words:
-            written.append(words[part])
-        elif part.startswith("[") and part.endswith("]") and len(part) > 2:
-            inside = part[1:-1].replace("\\", "\\\\")
-            written.append(f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]")
-        else:
-            written.append(re.escape(part))
-    return "".join(written)
-
-
-def _expanded(place: str) -> Iterator[str]:
-    """The names that braces stand for: `{a,b}`, or `{08..11}` with as many digits as its ends have."""
-    found = _BRACES.search(place)
-    if not found:
-        yield place
-        return
-    for choice in _choices(place, found[1]):
-        yield from _expanded(place[: found.start()] + choice + place[found.end() :])
-
-
-def _choices(place: str, inside: str) -> Iterator[str]:
-    numbers = _RANGE.fullmatch(inside)
-    if not numbers:
-        yield from inside.split(",")
-        return
-    first, last = int(numbers[1]), int(numbers[2])
-    if not 0 <= last - first < MAX_FILES:
-        raise SourceError(f"{shown(place)}: {{{inside}}} goes down, or names more than {MAX_FILES:,} files")
-    for number in range(first, last + 1):
-        yield str(number).zfill(len(numbers[1]))
-
-
-def _missing(place: str) -> SourceError:
-    path = Path(os.path.abspath(place))
-    parent = next((parent for parent in path.parents if parent.exists()), None)
-    return SourceError(f"{shown(place)}: not there" + (f". What is there: {shown(str(parent))}" if parent else ""))

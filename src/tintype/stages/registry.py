@@ -53,7 +53,8 @@ def family(name: str) -> CardStage:
 
 
 def fingerprint(stage: Stage, settings: Any) -> int:
-    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version, settings, model or engine, and nothing else.
+    """A number, 1 to 2³¹ - 1, that changes with the stage's name, version, settings, model or engine, and with the
+    thumbnails where it sees these instead of the images; with nothing else.
 
     The engine counts where one was settled: rows of the card's default engine, those of before among them, stay.
 
@@ -66,6 +67,7 @@ def fingerprint(stage: Stage, settings: Any) -> int:
     if isinstance(stage.needs, Model):
         known += [card.fingerprint for card in (stage.needs.card, *stage.needs.beside)]
         known += [stage.needs.backend] if stage.needs.backend else []
+        known += [{"thumbnails": stage.needs.thumbnails}] if stage.needs.thumbnails else []
     text = json.dumps(known, sort_keys=True, separators=(",", ":"), allow_nan=False)
     number = int.from_bytes(blake3(text.encode()).digest(length=4), "big") & 0x7FFF_FFFF
     return number or 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,6 +85,10 @@ class Store(Protocol):
 
     def add_columns(self, columns: pa.Schema) -> None:
         """Add all-null columns that are not there yet; one that is there with another type is a CollectionError."""
+        ...
+
+    def note(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        """Set keys of the metadata of columns' fields, by column; a reader finds them in the schema."""
         ...
 
     def is_whole(self, written: Written) -> bool:

@@ -131,6 +131,11 @@ class LanceStore:
                 self._dataset.add_columns(pa.schema(missing))
             self._refresh()
 
+    def note(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        with full_disk_is_said(str(self._place)):
+            self._dataset.update_field_metadata({name: dict(told) for name, told in facts.items()})
+        self._refresh()
+
     def is_whole(self, written: Written) -> bool:
         return all(file.is_file() and file.stat().st_size == size for file, size in _files(self._place, written))
 

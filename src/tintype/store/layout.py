@@ -52,6 +52,16 @@ class Layout:
         return self.cache / "updates"
 
     @property
+    def known(self) -> Path:
+        """Digests that the scan at hand knew when it was planned."""
+        return self.cache / "known.npy"
+
+    @property
+    def run(self) -> Path:
+        """What the scan at hand is, for those that help it."""
+        return self.cache / "run.json"
+
+    @property
     def readers(self) -> Path:
         """Marks of the versions that are open somewhere."""
         return self.cache / "readers"

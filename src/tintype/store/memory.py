@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ class MemoryStore:
                 self._schema = self._schema.append(field)
             elif self._schema.field(field.name).type != field.type:
                 raise CollectionError(f"column {field.name} has another type")
+        self._version += 1
+
+    def note(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        for name, told in facts.items():
+            at, field = self._schema.get_field_index(name), self._schema.field(name)
+            keys = {key.encode(): value.encode() for key, value in told.items()}
+            self._schema = self._schema.set(at, field.with_metadata({**(field.metadata or {}), **keys}))
         self._version += 1
 
     def is_whole(self, written: Written) -> bool:

@@ -167,6 +167,19 @@ class StoreContract:
         with pytest.raises(CollectionError, match="sharpness"):
             store.add_columns(pa.schema([pa.field("sharpness", pa.string())]))
 
+    def test_what_is_noted_of_a_column_stays_with_it(self, store: Store) -> None:
+        store.add_columns(ADDED)
+        store.note({"sharpness": {"of": "a", "by": "b"}})
+        store.note({"sharpness": {"of": "c"}})
+        version = store.version
+        store.commit([self.put(store, "r:1:1", ["a", "b"])])
+        (part,) = store.stale(IsNull(Reference("sharpness", pa.float32())), ["uri"])
+        new = part.rows.select(["_rowid"]).append_column("sharpness", pa.array([0.5, 0.25], pa.float32()))
+        store.update(part.fragment, iter(new.to_batches()), new.schema)
+        store.compact()
+        assert store.schema.field("sharpness").metadata == {b"of": b"c", b"by": b"b"}
+        assert store.version > version
+
     def test_positions_are_those_of_a_scan(self, store: Store) -> None:
         store.commit([self.put(store, "r:1:1", [f"a{i}" for i in range(20)])])
         store.commit([self.put(store, "r:2:1", [f"b{i}" for i in range(20)])])

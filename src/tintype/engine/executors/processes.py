@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
-import pickle
 import selectors
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,27 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from tintype.codec.limits import Limits
-from tintype.core.errors import StorageFull, TintypeError, WorkerFailed
-from tintype.core.platform import process_usage
+from tintype.core.errors import DeviceMemoryFull, StorageFull, TintypeError, WorkerFailed
 from tintype.engine.executors.base import Executor, Finished, Patience
+from tintype.engine.executors.worker_process import WorkerProcess
 from tintype.engine.ledger.base import Lease, Ledger
-from tintype.engine.messages import LENGTH, At, Job, Setup, Slot, Task, frames
+from tintype.engine.messages import At, Job, Task, frames, hosted_of
 from tintype.engine.work import Verdict
+from tintype.models.devices.starting import devices_for
 
 _MAX_DEATHS_IN_A_ROW = 6
 _TICK_S = 0.05
 _ASK_AGAIN_S = 0.5  # where other processes have all that is left
-_WALL_FACTOR = 20  # an image may wait for its disk this many times its CPU limit
-
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "LANCE_CPU_THREADS": "1",
-    "LANCE_IO_THREADS": "1",
-    "TOKIO_WORKER_THREADS": "1",
-    "RAYON_NUM_THREADS": "1",
-    "PYTHONSAFEPATH": "1",
-}
 
 
 @dataclass
@@ -82,7 +69,7 @@ class ProcessExecutor:
         self._patience = patience or Patience()
         self._count = workers
         self._selector = selectors.DefaultSelector()
-        self._workers: list[_Worker] = []
+        self._workers: list[WorkerProcess] = []
         self._held: list[_Held] = []
         self._ask_at = self._watched = 0.0
         self._trouble: dict[int, _Trouble] = {}
@@ -90,6 +77,10 @@ class ProcessExecutor:
 
     def run(self) -> Iterator[Finished | None]:
         """Until no shard is left; None where nothing finished for a moment, so that the caller can draw."""
+        with devices_for(hosted_of(self._job)) as self._devices:
+            yield from self._run_workers()
+
+    def _run_workers(self) -> Iterator[Finished | None]:
         try:
             while self._feed():
                 finished = list(self._listen())
@@ -136,10 +127,12 @@ class ProcessExecutor:
     def _is_time_to_ask(self) -> bool:
         return time.monotonic() >= self._ask_at
 
-    def _start(self, lease: Lease) -> _Worker | None:
+    def _start(self, lease: Lease) -> WorkerProcess | None:
         """A new worker; None where no more can be started, and those that there are go on."""
         try:
-            worker = _Worker(self._job, self._slots, self._limits)
+            taken = {worker.seat for worker in self._workers}
+            seat = next(seat for seat in itertools.count() if seat not in taken)
+            worker = WorkerProcess(self._job, self._slots, self._limits, seat, self._devices.reach(seat))
         except OSError as error:
             self._held.append(_Held(lease, time.monotonic()))
             if not self._workers:
@@ -157,7 +150,7 @@ class ProcessExecutor:
 
     def _listen(self) -> Iterator[Finished]:
         for key, _ in self._selector.select(_TICK_S):
-            worker: _Worker = key.data
+            worker: WorkerProcess = key.data
             chunk = os.read(worker.upwards, 1 << 20)
             if not chunk:
                 self._died(worker, "the worker ended unexpectedly", None)
@@ -166,7 +159,7 @@ class ProcessExecutor:
             for frame in frames(worker.buffer):
                 yield from self._take(worker, json.loads(frame))
 
-    def _take(self, worker: _Worker, message: Mapping[str, Any]) -> Iterator[Finished]:
+    def _take(self, worker: WorkerProcess, message: Mapping[str, Any]) -> Iterator[Finished]:
         lease, worker.lease = worker.lease, None
         self._ask_at = 0.0
         if lease is None:
@@ -176,7 +169,8 @@ class ProcessExecutor:
             raise StorageFull(self._job.place)
         if message["event"] == "refused":
             self._ledger.give_back(lease)
-            raise WorkerFailed(f"{message['reason']}. What was finished is kept")
+            error = DeviceMemoryFull if message.get("is_of_memory") else WorkerFailed
+            raise error(f"{message['reason']}. What was finished is kept")
         if message["event"] == "failed":
             self._rest(lease, message["reason"])
             return
@@ -197,6 +191,7 @@ class ProcessExecutor:
         if now - self._watched < _TICK_S:  # small shards come faster than that
             return
         self._watched = now
+        self._devices.check()
         for worker in list(self._workers):
             if worker.lease is None:
                 continue
@@ -220,13 +215,13 @@ class ProcessExecutor:
                 self._ledger.fail(held.lease, held.failure, self._patience.attempts)
                 self._ask_at = 0.0
 
-    def _end(self, worker: _Worker) -> str:
+    def _end(self, worker: WorkerProcess) -> str:
         """Take out a worker that is dead; says how it ended."""
         self._selector.unregister(worker.upwards)
         self._workers.remove(worker)
         return worker.stop(is_dead=True)
 
-    def _died(self, worker: _Worker, reason: str, overrun: Verdict | None) -> None:
+    def _died(self, worker: WorkerProcess, reason: str, overrun: Verdict | None) -> None:
         """The images that a worker was at are tried alone, and one that was alone already gets its status."""
         lease, at = worker.lease, worker.slot.read()
         died_of = self._end(worker)
@@ -261,86 +256,3 @@ class ProcessExecutor:
 
 
 _: type[Executor] = ProcessExecutor
-
-
-class _Worker:
-    """One process with its pipes and its slot."""
-
-    def __init__(self, job: Job, slots: Path, limits: Limits) -> None:
-        self.slot = Slot.create(slots)
-        self.limits = limits
-        try:
-            self.process = self._started()
-        except OSError:
-            self.slot.close()
-            raise
-        assert self.process.stdin is not None  # noqa: S101  both are pipes
-        assert self.process.stdout is not None  # noqa: S101  as above
-        self.downwards = self.process.stdin
-        self.upwards = self.process.stdout.fileno()
-        self.pid = self.process.pid
-        self.buffer = bytearray()
-        self.lease: Lease | None = None
-        self.renewed = time.monotonic()
-        self._at: At | None = None
-        self._at_since = time.monotonic()
-        self._send(Setup(job, self.slot.path))
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tintype.engine.worker", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("TINTYPE_WORKER_STDERR") else subprocess.DEVNULL,
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # Ctrl-C is the parent's to handle
-        )
-
-    def give(self, lease: Lease, task: Task) -> None:
-        self.lease, self.renewed = lease, time.monotonic()
-        self._at_since = self.renewed
-        self.slot.forget()
-        self._send(task)
-
-    def overrun(self, now: float) -> Verdict | None:
-        """What the image at hand is over, if anything."""
-        at = self.slot.read()
-        if at != self._at:
-            self._at, self._at_since = at, now
-        allowed = self.limits.cpu_seconds  # of a whole batch too: its images are tried alone before one is blamed
-        if now - self._at_since > allowed * _WALL_FACTOR:
-            return Verdict("timeout", f"no answer after {allowed * _WALL_FACTOR:g} seconds (limits.cpu_seconds)")
-        usage = process_usage(self.pid)
-        if usage is None:
-            return None
-        cpu_seconds, resident = usage
-        if resident > self.limits.memory_mb * 1_000_000:
-            return Verdict("rejected", f"takes more than {self.limits.memory_mb} MB of memory (limits.memory_mb)")
-        if at.first >= 0 and cpu_seconds - at.cpu_seconds > allowed:
-            return Verdict("timeout", f"takes more than {self.limits.cpu_seconds:g} CPU-seconds (limits.cpu_seconds)")
-        return None
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def stop(self, *, is_dead: bool = False) -> str:
-        """End the process and free what belongs to it; says how it ended. One that is dead is only waited for."""
-        with contextlib.suppress(OSError):  # it may be dead already
-            self.downwards.close()
-        if self.lease is not None and not is_dead:
-            self.process.kill()
-        try:
-            code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self.slot.close()
-        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-    def _send(self, message: object) -> None:
-        body = pickle.dumps(message)
-        with contextlib.suppress(OSError):  # where it died, reading from it will tell
-            self.downwards.write(LENGTH.pack(len(body)) + body)
-            self.downwards.flush()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ from tintype.engine.vectors.planning import read_listing
 from tintype.engine.work import Clock, Watch
 from tintype.models.base import Runner
 from tintype.models.card import Card
+from tintype.models.devices.client import DeviceRunner
+from tintype.models.devices.connection import Ticket
+from tintype.models.devices.hosted import Hosted, hosted
+from tintype.models.devices.wire import MOST_ROWS
 from tintype.models.preparing import prepared
 from tintype.models.running import runner
 from tintype.sources.base import Item, Source
@@ -36,8 +40,6 @@ from tintype.stages.model_outputs import AT_ONCE
 from tintype.store.outputs.base import NO_VECTOR, Format, Part, format_of, rows_schema
 from tintype.store.outputs.plan import PARTS, Plan
 from tintype.store.places.base import Place
-
-_AT_ONCE_ON_DEVICE = 64  # images; of more a GPU gains little, and decoders keep it waiting longer
 
 EXAMPLES = 5
 """How many failures of a shard are told with their reasons; the rows have them all."""
@@ -56,6 +58,11 @@ class EmbedJob:
     @property
     def place(self) -> str:
         return self.output.url
+
+    @property
+    def hosted(self) -> tuple[Hosted, ...]:
+        """On a GPU the model is loaded once, for all workers of this machine."""
+        return hosted([(self.card, self.plan.backend)])
 
     def begin(self) -> Handler:
         return _Embedder(self, runner(self.card, self.plan.backend), format_of(self.plan.format)).work
@@ -106,7 +113,8 @@ class _Shard:
     def __init__(self, job: EmbedJob, model: Runner, task: Task, watch: Watch, clock: Clock) -> None:
         self.job, self.model, self.task, self.watch, self.clock = job, model, task, watch, clock
         self.pixels = job.card.pixels
-        self.at_once = AT_ONCE if model.info.device == "cpu" else _AT_ONCE_ON_DEVICE
+        self.at_once = _at_once(model)
+        self.out: deque[Ticket] = deque()  # batches that a device process has
         needs = Model(job.card)
         self.is_shared = needs.is_shared
         self.scale = {"side_px" if needs.is_shared else "shorter_px": needs.side_px}
@@ -126,6 +134,8 @@ class _Shard:
             self._take(index, item, digest)
         self._run()
         self.watch.nowhere()
+        if isinstance(self.model, DeviceRunner):
+            self._collect(self.model, lambda: True)
         columns = [
             entries["uri"],
             self._vectors(digests),
@@ -187,12 +197,34 @@ class _Shard:
         waiting, self.waiting = self.waiting, []
         if not waiting:
             return
+        if isinstance(self.model, DeviceRunner):
+            self._send(self.model, waiting)
+            return
         first, last = waiting[0][0], waiting[-1][0]
         self.watch.at(first, last, alone=first == last and first in self.task.alone)
         card = self.job.card
         with self.clock.measure("compute"):
             made = self.model.run({card.input.name: np.stack([pixels for _, pixels in waiting])})
             self.vectors.append(vectors_column(made[card.vectors().name], self.job.plan.dimension))
+        self._have_places(waiting)
+
+    def _send(self, model: DeviceRunner, waiting: list[tuple[int, NDArray[np.uint8]]]) -> None:
+        """Give a batch to the device process, and go on: two may be there at a time."""
+        name, rows = self.job.card.input.name, [pixels for _, pixels in waiting]
+        self.out.append(model.submit({name: rows}))
+        self._have_places(waiting)
+        self._collect(model, lambda: self.out[0].is_done)
+
+    def _collect(self, model: DeviceRunner, is_wanted: Callable[[], bool]) -> None:
+        """Take the vectors of batches that are out, the oldest first."""
+        output = self.job.card.vectors().name
+        while self.out and is_wanted():
+            made = model.wait(self.out.popleft())
+            self.vectors.append(vectors_column(made[output], self.job.plan.dimension))
+        for activity, seconds in model.spent().items():
+            self.clock.seconds[activity] += seconds
+
+    def _have_places(self, waiting: list[tuple[int, NDArray[np.uint8]]]) -> None:
         for index, _ in waiting:
             self.place_of[index] = len(self.place_of)
 
@@ -210,6 +242,13 @@ class _Shard:
             self.facts[index] = self.facts[first]
             places.append(self.place_of.get(first))
         return made.take(pa.array(places, pa.int64()))
+
+
+def _at_once(model: Runner) -> int:
+    """How many images a model is given together."""
+    if isinstance(model, DeviceRunner):
+        return model.most_rows
+    return AT_ONCE if model.info.device == "cpu" else MOST_ROWS
 
 
 def _digested(item: Item) -> tuple[Item, bytes | None]:

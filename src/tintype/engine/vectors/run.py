@@ -27,10 +27,18 @@ from tintype.store.outputs.manifest import Manifest, read_manifest
 from tintype.store.outputs.plan import Plan
 from tintype.store.places.base import Place
 
-ACTIVITIES = ("read", "decode", "compute", "write")
+ACTIVITIES = ("read", "decode", "copy", "compute", "write")
+_COPY = "copy"  # to a GPU and back; 0 where the engine is on none
 _DRAW_EVERY_S = 0.2
 _COUNT_EVERY_S = 1.0
 _COUNT_SHARE = 0.01  # of the time; of a large ledger in DynamoDB a count is many reads
+_ON_GPU = {
+    "decode": "the GPU waits for decoding: {more}, smaller images, or --from thumbnails where a collection has them, "
+    "would be faster",
+    "copy": "copying to the GPU takes longest: a model with smaller images (--model), or more machines (tintype work)",
+    "compute": "the GPU is the limit: a faster engine (--backend auto), a smaller model (--model), more GPUs, or more "
+    "machines (tintype work)",
+}
 _WORTH_ADVICE = 500  # images; fewer are over before any setting matters
 
 Listener = Callable[[Progress], None]
@@ -84,7 +92,8 @@ class _Run:
     def __init__(self, place: Place, plan: Plan, workers: int, listener: Listener | None) -> None:
         self.place, self.plan, self.workers, self.listener = place, plan, workers, listener
         self.begin, self.cpu_begin = time.monotonic(), child_cpu_seconds()
-        self.meter = Meter(ACTIVITIES)
+        self.on_gpu = Engine.of(plan.backend).device == "cuda"
+        self.meter = Meter(tuple(name for name in ACTIVITIES if name != _COPY or self.on_gpu))
         self.embedded = 0
         self.drawn = self.count_at = 0.0
 
@@ -150,12 +159,21 @@ class _Run:
             cpu_seconds=child_cpu_seconds() - self.cpu_begin,
             time={name: round(self.meter.seconds[name], 3) for name in ACTIVITIES},
             bottleneck=bottleneck,
-            advice=_advice(bottleneck, self.workers) if self.embedded >= _WORTH_ADVICE else None,
+            advice=self._advice(bottleneck),
         )
 
+    def _advice(self, bottleneck: str | None) -> str | None:
+        if self.embedded < _WORTH_ADVICE:
+            return None
+        return _advice(bottleneck, self.workers, on_gpu=self.on_gpu)
 
-def _advice(bottleneck: str | None, workers: int) -> str | None:
+
+def _advice(bottleneck: str | None, workers: int, *, on_gpu: bool) -> str | None:
     """Which setting would make a run like this one faster."""
+    if on_gpu and bottleneck in _ON_GPU:
+        has_idle = 0 < workers < available_cpus()
+        more = "more workers (--workers), as processors are idle" if has_idle else "more machines (tintype work)"
+        return _ON_GPU[bottleneck].format(more=more)
     if bottleneck in ("decode", "compute") and 0 < workers < available_cpus():
         return f"{bottleneck} takes longest: more workers use the processors that are idle (--workers)"
     if bottleneck == "decode":

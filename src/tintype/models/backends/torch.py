@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tintype.core.errors import ModelError
+from tintype.core.errors import DeviceMemoryFull, ModelError
 from tintype.models.backends.torch_modules import tower
 from tintype.models.base import RunnerInfo
 from tintype.models.card import Card, PixelInput
@@ -49,28 +50,26 @@ class TorchRunner:
         Raises MemoryError where the device has too little memory for so many rows, ModelError for whatever else goes
         wrong.
         """
-        try:
+        rows = len(inputs[self._card.input_names[0]]) if self._card.input_names[0] in inputs else 0
+        with told(self._card, rows), torch.inference_mode():
             given = [torch.from_numpy(_writable(inputs[name])) for name in self._card.input_names]
-            rows = len(given[0])
-            starts, step = (range(rows), 1) if self._device == "cpu" else (range(0, max(rows, 1), max(rows, 1)), rows)
-            with torch.inference_mode():
-                parts = [self._forward(*(part[start : start + step] for part in given)) for start in starts]
-                return {
-                    output.name: _joined([part[at] for part in parts], output.shape)
-                    for at, output in enumerate(self._card.outputs)
-                }
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(f"{self._card.name}: {len(given[0])} rows do not fit the memory of the GPU") from error
-        except (RuntimeError, ValueError, IndexError, KeyError) as error:
-            first = " ".join(str(error).split())[:200]
-            raise ModelError(f"card {self._card.name}: PyTorch cannot run it: {first}") from error
+            made = self.compute([part.to(self._device, non_blocking=True) for part in given])
+            return {output.name: values.cpu().numpy() for output, values in zip(self._card.outputs, made, strict=True)}
+
+    def compute(self, given: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """All outputs for inputs on the device, there: float32 or int64 (n, ...). Raises whatever PyTorch raises."""
+        rows = len(given[0])
+        if self._device != "cpu":
+            return self._forward(*given)
+        parts = [self._forward(*(part[row : row + 1] for part in given)) for row in range(rows)]
+        nothing = [torch.empty((0, *output.shape)) for output in self._card.outputs]
+        return [torch.cat(values) for values in zip(*parts, strict=True)] if parts else nothing
 
     def _forward(self, *given: torch.Tensor) -> list[torch.Tensor]:
-        moved = [part.to(self._device, non_blocking=True) for part in given]
         if isinstance(self._card.input, PixelInput):
-            moved[0] = self._normalized(moved[0])
-        made = self.tower(*moved)
-        return [(output.float() if output.is_floating_point() else output).cpu() for output in made]
+            given = (self._normalized(given[0]), *given[1:])
+        made = self.tower(*given)
+        return [output.float() if output.is_floating_point() else output for output in made]
 
     def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, h, w, 3) uint8 as the network takes it; in float32 until the last step, as `preparing.network_input`."""
@@ -84,14 +83,22 @@ class TorchBackend:
 
     def load(self, card: Card, device: Device = "cpu", precision: Precision = "fp32") -> TorchRunner:
         """Raises ModelError for weights that are not what the card says, a device that is not there, and half
-        precision on a processor; MissingExtra where the model's library is not installed."""
+        precision on a processor; DeviceMemoryFull; MissingExtra where the model's library is not installed."""
         if device == "cpu" and precision != "fp32":
             raise ModelError(f"{precision} is for GPUs; on a processor models run in fp32")
         if device == "cuda" and not torch.cuda.is_available():
             raise ModelError("PyTorch finds no GPU here. Use the processor, or see: tintype doctor")
         if device == "cpu":
             torch.set_num_threads(1)  # there is one worker for each core
-        return TorchRunner(card, device, precision)
+        try:
+            return TorchRunner(card, device, precision)
+        except RuntimeError as error:
+            if is_of_memory(error):
+                raise DeviceMemoryFull(
+                    f"the model {card.name} does not fit the memory of the GPU in {precision}. Close other programs "
+                    "that use it, or take less precision (--backend torch:bf16:cuda) or a smaller model (--model)"
+                ) from error
+            raise
 
 
 def _writable(values: NDArray[Any]) -> NDArray[Any]:
@@ -99,6 +106,23 @@ def _writable(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values) if values.flags.writeable else values.copy()
 
 
-def _joined(parts: list[torch.Tensor], shape: tuple[int, ...]) -> NDArray[Any]:
-    values: NDArray[Any] = torch.cat(parts).numpy() if parts else np.empty((0, *shape), np.float32)
-    return values
+@contextlib.contextmanager
+def told(card: Card, rows: int) -> Iterator[None]:
+    """What goes wrong on so many rows: MemoryError where the device has too little memory, else ModelError."""
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
+        if is_of_memory(error):
+            raise MemoryError(f"{card.name}: {rows} rows do not fit the memory of the GPU") from error
+        raise ModelError(f"card {card.name}: PyTorch cannot run it: {one_line(error)}") from error
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether a device has too little memory: its libraries take some past PyTorch's own allocator."""
+    words = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in words or "ALLOC_FAILED" in words
+
+
+def one_line(error: BaseException) -> str:
+    """What PyTorch says, cut to 200 characters."""
+    return " ".join(str(error).split())[:200]
