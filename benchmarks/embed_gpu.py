@@ -35,8 +35,8 @@ from tintype.models import registry
 from tintype.models.adding.adding import add
 from tintype.models.adding.wishes import Wishes
 from tintype.models.card import Card
+from tintype.models.engines import Engine, load
 from tintype.models.preparing import prepared
-from tintype.models.running import Engine, load
 
 BATCHES = (32, 64, 128, 256, 512, 1024)
 _DECODED = 2_000  # images, by each process that decodes
@@ -79,6 +79,7 @@ def _network(options: Options, network: Network, work: Path) -> list[Figure]:
     decoding = decoded_per_s(tars[0], card, cores, _DECODED if not options.quick else 200)
     forward, batch = forward_per_s(card, engine, BATCHES if not options.quick else (8,))
     words = ["embed", *map(str, tars), "--output", str(work / "out"), "--model", card.name, "--backend", str(engine)]
+    words += ["--shard-images", "1000"]  # none has an image twice, and the last ones end together
     began = time.perf_counter()
     cost = run([*options.tintype, *words, "--workers", str(cores), "--json"])
     wall_s = time.perf_counter() - began

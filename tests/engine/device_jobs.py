@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
 
-from device_models import Tight
+from device_models import ONNX, Tight
 from embedding import DeadlyJob
 
+from tintype.engine.scan_job import ScanJob
 from tintype.models.devices.hosted import Hosted
+from tintype.stages.base import Model
 
 PYTHONPATH = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1] / "models")])
 
@@ -26,3 +28,15 @@ class DeviceJob(DeadlyJob):
     @property
     def hosted(self) -> tuple[Hosted, ...]:
         return (Tight(self.card, self.plan.backend, **self.device),)
+
+
+@dataclass(frozen=True)
+class DeviceScanJob(ScanJob):
+    """The same for a scan, whose stages with models run on what is like a device."""
+
+    device: ClassVar[dict[str, Any]] = {}
+
+    @property
+    def hosted(self) -> tuple[Hosted, ...]:
+        cards = [run.stage.needs.card for run in self.work.stages if isinstance(run.stage.needs, Model)]
+        return tuple(Tight(card, ONNX, **self.device) for card in dict.fromkeys(cards))

@@ -26,7 +26,7 @@ from tintype.api import outputs
 from tintype.core.errors import MissingExtra, StorageFull, UsageError, WorkerFailed
 from tintype.core.progress import EmbedSummary
 from tintype.engine.executors.base import Finished
-from tintype.engine.executors.ray import RayExecutor, connected
+from tintype.engine.executors.ray import RayExecutor, _cpus_per_gpu, connected
 from tintype.engine.ledger.base import Lease
 from tintype.store.outputs.manifest import MANIFEST_FILE
 from tintype.store.places.base import Place
@@ -63,10 +63,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def slow_member(output: str) -> Iterator[Finished | None]:
+def slow_member(output: str, workers: int) -> Iterator[Finished | None]:
     """Works slowly enough to be killed in the middle."""
     outputs.EmbedJob = SlowJob  # type: ignore[misc]  # in the place of the plain one
-    yield from outputs.member(output)
+    yield from outputs.member(output, workers)
 
 
 def embed(output: str | Path, root: str | Path, executor: str = "ray", **how: Any) -> EmbedSummary:
@@ -146,7 +146,7 @@ def test_a_process_of_rays_that_dies_loses_nothing(
 
 def test_a_machine_without_what_is_needed_is_said_in_one_line(ray: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = types.ModuleType("absent")
-    exec("def begin():\n    yield None", absent.__dict__)
+    exec("def begin(workers):\n    yield None", absent.__dict__)
     absent.begin.__module__ = "absent"
     monkeypatch.setitem(sys.modules, "absent", absent)
     with pytest.raises(
@@ -155,17 +155,17 @@ def test_a_machine_without_what_is_needed_is_said_in_one_line(ray: Any, monkeypa
         list(RayExecutor(absent.begin, 1).run())
 
 
-def finish_one() -> Iterator[Finished | None]:
+def finish_one(workers: int) -> Iterator[Finished | None]:
     yield None
     yield Finished(Lease(1, 1, "embed", b"", 0), {"rows": 1}, {})
 
 
-def fill_the_disk() -> Iterator[Finished | None]:
+def fill_the_disk(workers: int) -> Iterator[Finished | None]:
     yield None
     raise StorageFull("/somewhere")
 
 
-def die() -> Iterator[Finished | None]:
+def die(workers: int) -> Iterator[Finished | None]:
     os._exit(3)
     yield None
 
@@ -183,6 +183,28 @@ def test_members_that_only_die_are_not_begun_for_ever(ray: Any) -> None:
 def test_where_there_is_no_room_it_says_what_is_wanted(ray: Any) -> None:
     with pytest.raises(WorkerFailed, match="no room: each worker takes a GPU and a processor"):
         list(RayExecutor(finish_one, 1, needs_gpu=True, no_room_s=1.0).run())
+
+
+def count_workers(workers: int) -> Iterator[Finished | None]:
+    yield Finished(Lease(1, 1, "embed", b"", 0), {"rows": workers}, {})
+
+
+def test_a_member_has_a_worker_on_each_of_its_processors(ray: Any) -> None:
+    executor = RayExecutor(count_workers, 1, cpus=2).run()
+    assert next(one.result["rows"] for one in executor if one is not None) == 2
+    executor.close()
+    with pytest.raises(WorkerFailed, match="each worker takes a GPU and 64 processors"):
+        list(RayExecutor(finish_one, 1, cpus=64, needs_gpu=True, no_room_s=0.5).run())
+
+
+def test_the_gpu_with_the_fewest_processors_beside_it_says_how_many_feed_one() -> None:
+    nodes = [
+        {"Resources": {"CPU": 64.0}},
+        {"Resources": {"CPU": 16.0, "GPU": 2.0}},
+        {"Resources": {"CPU": 9.0, "GPU": 1.0}},
+    ]
+    assert _cpus_per_gpu(nodes) == 8
+    assert _cpus_per_gpu([{"Resources": {"CPU": 1.0, "GPU": 4.0}}]) == _cpus_per_gpu([]) == 1
 
 
 def test_those_for_whom_there_is_no_room_are_not_waited_for(ray: Any) -> None:

@@ -25,7 +25,8 @@ from tintype.engine.work import Clock, StageRun, Verdict, Watch
 from tintype.models import registry as models
 from tintype.models.card import Card
 from tintype.models.card_file import built_in
-from tintype.models.running import ONNX, runner
+from tintype.models.engines import ONNX
+from tintype.models.running import runner
 from tintype.stages import registry
 from tintype.stages.base import Batch
 from tintype.stages.embedding import stage

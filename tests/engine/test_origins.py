@@ -18,7 +18,7 @@ from tintype.engine.scan_job import ScanJob
 from tintype.engine.work import StageRun, Work
 from tintype.models.card import Card, File, Weights
 from tintype.models.card_file import built_in
-from tintype.models.running import ONNX, TORCH, Engine
+from tintype.models.engines import ONNX, TORCH, Engine
 from tintype.sources.folder import FolderSource
 from tintype.stages import registry
 from tintype.stages.descriptor import STAGE

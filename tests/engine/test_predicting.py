@@ -17,9 +17,9 @@ from tintype.engine.work import StageRun
 from tintype.models import registry
 from tintype.models.card import Card
 from tintype.models.card_file import built_in
+from tintype.models.engines import ONNX, TORCH
 from tintype.models.heads.making import Made, add_head
 from tintype.models.heads.network import Linear, network
-from tintype.models.running import ONNX, TORCH
 from tintype.stages import registry as stages
 from tintype.stages.descriptor import STAGE
 from tintype.store.lance import LanceStore

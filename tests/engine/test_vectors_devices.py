@@ -112,7 +112,9 @@ def test_a_device_that_is_lost_again_and_again_ends_the_run(
 ) -> None:
     device["lost_after"] = 0
     monkeypatch.setattr("tintype.models.devices.starting.MOST_DEATHS", 1)
-    with pytest.raises(WorkerFailed, match=r"descriptor on the processor ended 2 times \(CUDA error: an illegal") as told:
+    with pytest.raises(
+        WorkerFailed, match=r"descriptor on the processor ended 2 times \(CUDA error: an illegal"
+    ) as told:
         api.embed_to(tmp_path / "out", root, **HOW | {"workers": 1})
     assert (told.value.exit_code, "\n" in str(told.value)) == (15, False)
     assert api.status(tmp_path / "out").shards == {"pending": 5}
@@ -124,9 +126,9 @@ def test_a_worker_that_waits_for_a_device_is_at_no_image_and_alive(tmp_path: Pat
     with slot.away() as still:
         before = slot.read()
         still()
-        assert (before.first, before != slot.read()) == (-1, True)
+        assert (before.first < 0, before.is_away, before != slot.read()) == (True, True, True)
     after = slot.read()
-    assert (after.first, after.last, after.alone, after.reading) == (3, 5, False, False)
+    assert (after.first, after.last, after.alone, after.reading, after.is_away) == (3, 5, False, False, False)
     slot.close()
 
 

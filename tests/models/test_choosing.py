@@ -12,8 +12,9 @@ from tintype.models import choosing, registry
 from tintype.models.adding.adding import add
 from tintype.models.adding.wishes import Wishes
 from tintype.models.card import Card
+from tintype.models.engines import ONNX, TORCH, Engine, default, engines, load
 from tintype.models.parity import Parity, Row
-from tintype.models.running import ONNX, TORCH, Engine, default, engines, load, runner
+from tintype.models.running import runner
 from tintype.stages.base import Model
 from tintype.stages.embedding import stage
 from tintype.stages.registry import fingerprint

@@ -12,7 +12,7 @@ from tintype.core.errors import ModelError
 from tintype.models.base import Runner
 from tintype.models.devices.batches import Batches, Job
 from tintype.models.devices.pipes import Part, PlainPipe, Spent
-from tintype.models.running import Engine, load
+from tintype.models.engines import Engine, load
 
 CARD = descriptor()
 ROWS = pixels(CARD, 40)
@@ -44,12 +44,12 @@ def assert_has(one: Job, wanted: list[np.ndarray], rows: slice) -> None:
 
 
 class Watched(PlainPipe):
-    """Notes how many rows were run at once, and ends batches only when asked to."""
+    """Notes how many rows were run at once; when it is asked whether a batch is over, it is at every second time."""
 
     def __init__(self, runner: Runner) -> None:
         super().__init__(runner)
         self.rows: list[int] = []
-        self.flying = self.most_flying = self.freed = 0
+        self.flying = self.most_flying = self.freed = self.asked = 0
 
     def start(self, parts: Any) -> Spent:
         spent = super().start(parts)
@@ -57,6 +57,10 @@ class Watched(PlainPipe):
         self.flying += 1
         self.most_flying = max(self.most_flying, self.flying)
         return spent
+
+    def is_over(self, started: Spent) -> bool:
+        self.asked += 1
+        return self.asked % 2 == 0
 
     def finish(self, started: Spent) -> Spent:
         self.flying -= 1
@@ -200,3 +204,24 @@ def test_other_models_and_shapes_share_no_batch(runner: Runner) -> None:
         batches.add(Job(None, 0, 0, card, 2, {"x": values}, np.zeros(100, np.uint8), 0))
     run(batches)
     assert Shapes.seen == [{(2,)}, {(2,)}, {(3,)}]
+
+
+def test_a_crowd_leaves_others_waiting(runner: Runner) -> None:
+    """So that a device has rows to begin with while what was answered is filled again."""
+
+    class Counting(Watched):
+        def start(self, parts: Any) -> Spent:
+            self.rows.append(sum(part.rows for part in parts))
+            return Spent(0, 0)
+
+    watched = Counting(runner)
+    batches = Batches([watched], [1_000])
+    batches.crowd = 6 * 64
+    for _ in range(6):
+        batches.add(job(CARD, np.tile(ROWS, (2, 1, 1, 1))[:64]))
+    assert len(run(batches)) == 6
+    assert watched.rows == [96] * 4
+    batches.crowd = 64
+    batches.add(job(CARD, ROWS))
+    run(batches)
+    assert watched.rows[4:] == [40]

@@ -24,7 +24,7 @@ from tintype.models.devices.connection import Connection
 from tintype.models.devices.hosted import Hosted
 from tintype.models.devices.starting import Devices, devices_for
 from tintype.models.devices.wire import HELLO, MOST_BYTES, MOST_ROWS, REFUSED, Answer, Request
-from tintype.models.running import Engine, load
+from tintype.models.engines import Engine, load
 
 CARD = descriptor()
 NAME, SIDE = CARD.input.name, CARD.pixels.width
@@ -63,6 +63,13 @@ def pid_of(devices: Devices, device: int = 0) -> int:
 
 
 @contextlib.contextmanager
+def ready(*hosted: Hosted, ids: tuple[str, ...] | None = None) -> Iterator[Devices]:
+    with devices_for(hosted, ids) as devices:
+        devices.wait()
+        yield devices
+
+
+@contextlib.contextmanager
 def watched(devices: Devices) -> Iterator[None]:
     """As an executor does, see that the processes live. They end with the thread that started them."""
     is_over = threading.Event()
@@ -81,7 +88,7 @@ def watched(devices: Devices) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def shared(_found: None) -> Iterator[Devices]:
     """A device process for several tests."""
-    with devices_for([Tight(CARD, ONNX, each_s=0.02)]) as devices, watched(devices):
+    with ready(Tight(CARD, ONNX, each_s=0.02)) as devices, watched(devices):
         yield devices
 
 
@@ -91,7 +98,7 @@ def assert_same(made: dict[str, np.ndarray], wanted: dict[str, np.ndarray], rows
 
 
 def test_rows_are_those_of_the_plain_runner_and_survive_the_process(wanted: dict[str, np.ndarray]) -> None:
-    with devices_for([Tight(CARD, ONNX, each_s=0.05)]) as devices, watched(devices):
+    with ready(Tight(CARD, ONNX, each_s=0.05)) as devices, watched(devices):
         runner = runner_of(devices)
         assert (runner.info.card, f"{runner.info.backend}:{runner.info.precision}:{runner.info.device}") == (CARD, ONNX)
         assert_same(runner.run({NAME: ROWS}), wanted, slice(0, 100))
@@ -135,7 +142,7 @@ def test_one_that_is_stopped_is_waited_for_and_then_given_up(
 
 def test_one_that_ends_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starting, "MOST_DEATHS", 2)
-    with devices_for([Tight(CARD, ONNX)]) as devices:
+    with ready(Tight(CARD, ONNX)) as devices:
         killed: list[int] = []
 
         def kill_it_again() -> None:
@@ -218,9 +225,9 @@ def test_workers_take_arrays_of_the_card_alone(shared: Devices) -> None:
 
 def test_a_lack_of_memory_is_told_before_and_in_the_middle(wanted: dict[str, np.ndarray]) -> None:
     words = rf"the memory of the processor is too small for the model {CARD.name} on {ONNX}, even for one image"
-    with pytest.raises(DeviceMemoryFull, match=words), devices_for([Tight(CARD, ONNX, most=0)]):
+    with pytest.raises(DeviceMemoryFull, match=words), ready(Tight(CARD, ONNX, most=0)):
         pass
-    with devices_for([Tight(CARD, ONNX, most=20, full_after=8)]) as devices:
+    with ready(Tight(CARD, ONNX, most=20, full_after=8)) as devices:
         runner = runner_of(devices)
         assert_same(runner.run({NAME: ROWS[:60]}), wanted, slice(0, 60))
         with pytest.raises(DeviceMemoryFull, match=words):
@@ -238,7 +245,7 @@ def test_a_lack_of_memory_is_told_before_and_in_the_middle(wanted: dict[str, np.
     ids=["onnx", "tensorrt"],
 )
 def test_what_cannot_be_loaded_is_refused_with_its_reason(engine: str, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words), devices_for([Hosted(CARD, engine)]):
+    with pytest.raises(error, match=words), ready(Hosted(CARD, engine)):
         pass
 
 
@@ -246,12 +253,12 @@ def test_a_folder_too_deep_for_a_socket_is_said(tmp_path: Path, monkeypatch: pyt
     deep = tmp_path / ("d" * 90)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with pytest.raises(UsageError, match="too long a path for a socket. Set TMPDIR"), devices_for([Tight(CARD, ONNX)]):
+    with pytest.raises(UsageError, match="too long a path for a socket"), ready(Tight(CARD, ONNX)):
         pass
 
 
 def test_each_device_has_a_process(wanted: dict[str, np.ndarray]) -> None:
-    with devices_for([Tight(CARD, ONNX)], ids=("3", "GPU-1f")) as devices:
+    with ready(Tight(CARD, ONNX), ids=("3", "GPU-1f")) as devices:
         pids = [pid_of(devices, at) for at in range(2)]
         for pid, device in zip(pids, ("3", "GPU-1f"), strict=True):
             told = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")

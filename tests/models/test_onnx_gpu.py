@@ -8,7 +8,7 @@ from device_models import descriptor, pixels
 from tintype.core.errors import DeviceMemoryFull, ModelError, UsageError
 from tintype.models.backends import onnx
 from tintype.models.backends.onnx_runtime import onnxruntime
-from tintype.models.running import Engine, engines, load
+from tintype.models.engines import Engine, engines, load
 
 CARD = descriptor()
 FULL = onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException(

@@ -18,8 +18,8 @@ from tintype.models.adding.adding import add
 from tintype.models.adding.wishes import Wishes
 from tintype.models.card import Card
 from tintype.models.card_file import hashed
+from tintype.models.engines import ONNX, TORCH
 from tintype.models.made_pictures import made_pictures
-from tintype.models.running import ONNX, TORCH
 
 ENGINES = ["onnx:fp32:cpu", "torch:fp32:cpu"]
 

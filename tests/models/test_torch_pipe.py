@@ -20,7 +20,7 @@ from tintype.models.devices.client import DeviceRunner, reach_devices
 from tintype.models.devices.pipes import DeviceLost
 from tintype.models.devices.starting import devices_for
 from tintype.models.devices.trial import most_rows
-from tintype.models.running import TORCH, load
+from tintype.models.engines import TORCH, load
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_a_device_process_gives_them_too(card: Card, runner: TorchRunner, monkey
     values = pixels(card, 30)
     wanted = runner.run({card.input.name: values})
     with devices_for([Tight(card, str(TORCH), most=10)]) as devices:
+        devices.wait()
         reach_devices(devices.reach(0))
         served = load(card, TORCH)
         reach_devices(None)

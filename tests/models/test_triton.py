@@ -11,7 +11,7 @@ import pytest
 from triton_server import Server, missing, run_by_python
 
 from tintype.core.errors import ConfigError, MissingExtra, ModelError
-from tintype.models import parity, registry, running
+from tintype.models import engines, parity, registry
 from tintype.models.backends import triton
 from tintype.models.backends.onnx import OnnxBackend
 from tintype.models.backends.triton import Address, TritonBackend
@@ -180,7 +180,7 @@ def test_parity_and_choice_take_the_server_in(server: Server, card: Card, monkey
         ("onnx:fp32:cpu", True),
         ("triton:served:server", True),
     ]
-    assert running.load(card, running.Engine.of("triton:served:server")).info.backend == "triton"
+    assert engines.load(card, engines.Engine.of("triton:served:server")).info.backend == "triton"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_what_is_written_is_never_drawn_by_lot(tmp_path: Path, monkeypatch: pyte
 
 
 def written(card: Card, seed: int) -> list[str]:
-    from tintype.models.running import TORCH, load
+    from tintype.models.engines import TORCH, load
 
     pixels = np.random.default_rng(seed).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     output = text_output(card)

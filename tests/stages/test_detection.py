@@ -15,7 +15,7 @@ from tintype.core.errors import ConfigError, ModelError
 from tintype.models import registry as models
 from tintype.models.card import Card
 from tintype.models.card_file import built_in
-from tintype.models.running import TORCH, load
+from tintype.models.engines import TORCH, load
 from tintype.stages.detection import BOXES, Settings, compute, stage
 from tintype.stages.registry import fingerprint
 from tintype.testing.stages import StageContract, batch_of

@@ -12,10 +12,10 @@ from tintype.codec.limits import Limits
 from tintype.core.errors import SourceError, UsageError
 from tintype.core.names import shown
 from tintype.models import registry, speeds
+from tintype.models.engines import Engine
 from tintype.models.made_pictures import made_pictures
 from tintype.models.parity import SECONDS, check
 from tintype.models.parity_rows import Parity
-from tintype.models.running import Engine
 from tintype.models.triton_repository import write_repository
 
 MOST_IMAGES = 200

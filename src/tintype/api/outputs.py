@@ -227,14 +227,14 @@ def _embed(job: EmbedJob, workers: int, progress: Listener | None) -> EmbedSumma
     return embed_output(job.output, job.plan, on_this_machine(job.plan, job, job.limits, count), count, progress)
 
 
-def member(output: str) -> Iterator[Finished | None]:
-    """What a process of a cluster does: the work of `work` with one worker, but that the one who asked for it puts
-    files in their places."""
+def member(output: str, workers: int) -> Iterator[Finished | None]:
+    """What a process of a cluster does: the work of `work`, but that the one who asked for it puts files in their
+    places."""
     job = _joined(output)
     with (
         full_disk_is_said(job.place),
         opened_ledger(job.output, job.plan) as ledger,
-        on_this_machine(job.plan, job, job.limits, 1)(ledger) as executor,
+        on_this_machine(job.plan, job, job.limits, workers)(ledger) as executor,
     ):
         yield from executor.run()
 

@@ -92,6 +92,7 @@ def frames(buffer: bytearray) -> Iterator[bytes]:
 
 _SLOT = struct.Struct("<qqqqdq")  # first, last, alone, reading, CPU-seconds when it began, number of the note
 _AHEAD = struct.Struct("<q")  # stands after these: another thread writes it
+_NOWHERE, _AWAY = -1, -2  # in the place of an image
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class At:
     cpu_seconds: float
     number: int
     ahead: int  # the image that is read meanwhile; negative for none
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it waits for something that is neither an image's matter nor the shard's."""
+        return self.first == _AWAY
 
 
 class Slot(Watch):
@@ -133,16 +139,20 @@ class Slot(Watch):
         _AHEAD.pack_into(self._memory, _SLOT.size, index)
 
     def nowhere(self) -> None:
-        self._note(-1, -1, False, False)
+        self._note(_NOWHERE, _NOWHERE, False, False)
 
     @contextlib.contextmanager
     def away(self) -> Iterator[Callable[[], None]]:
-        """While something is waited for that is no image's fault. What it gives is to be called every second or so: a
-        worker that notes nothing for long is taken for one that hangs."""
+        """While something is waited for that is neither an image's matter nor the shard's. What it gives is to be
+        called every second or so: a worker that notes nothing for long is taken for one that hangs."""
         first, last, alone, is_reading, _, _ = _SLOT.unpack_from(self._memory)
-        self.nowhere()
+
+        def still() -> None:
+            self._note(_AWAY, _AWAY, False, False)
+
+        still()
         try:
-            yield self.nowhere
+            yield still
         finally:
             self._note(first, last, bool(alone), bool(is_reading))
 

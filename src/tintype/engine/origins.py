@@ -12,7 +12,7 @@ import pyarrow as pa
 from tintype.core.errors import MissingExtra, ModelError, UsageError
 from tintype.core.expressions import Compare, Expression, Reference
 from tintype.engine.work import StageRun, Work
-from tintype.models.running import Engine, default
+from tintype.models.engines import Engine, default
 from tintype.models.settling import require, settled
 from tintype.stages import registry
 from tintype.stages.base import Model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from tintype.engine.known import KnownBytes
 from tintype.engine.messages import Handler, Task
 from tintype.engine.reading import items
 from tintype.engine.rows import analyze, is_on_chosen_engine, load_models
-from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, Watch, Work
+from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, StageRun, Watch, Work
+from tintype.models.devices.hosted import Hosted, hosted
 from tintype.sources.base import Source
+from tintype.stages.base import Model
 from tintype.store.base import Writer
 
 
@@ -34,10 +36,20 @@ class ScanJob:
     def place(self) -> str:
         return str(self.updates.parent.parent)
 
+    @property
+    def hosted(self) -> tuple[Hosted, ...]:
+        return hosted_models(self.work.stages)
+
     def begin(self) -> Handler:
         # A worker that lacks an engine refuses. The default ones are everywhere, and wait until an image needs them.
         load_models(run for run in self.work.stages if is_on_chosen_engine(run))
         return _Scanner(self).work
+
+
+def hosted_models(runs: Iterable[StageRun]) -> tuple[Hosted, ...]:
+    """Those of the models of some stages that run on a GPU."""
+    needed = [run.stage.needs for run in runs]
+    return hosted((needs.card, needs.backend) for needs in needed if isinstance(needs, Model))
 
 
 class _Scanner:

@@ -11,7 +11,7 @@ from tintype.core.names import shown
 from tintype.core.settings import Config
 from tintype.engine.prepare import work_of
 from tintype.engine.work import StageRun, Work
-from tintype.models.running import Engine, default
+from tintype.models.engines import Engine, default
 from tintype.models.settling import require
 from tintype.sources.base import Source
 from tintype.stages import registry

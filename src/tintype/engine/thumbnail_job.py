@@ -16,8 +16,9 @@ from tintype.engine.committer import write_update
 from tintype.engine.messages import Handler, Task
 from tintype.engine.origins import model_of
 from tintype.engine.rows import analyze, load_models
-from tintype.engine.scan_job import counted
+from tintype.engine.scan_job import counted, hosted_models
 from tintype.engine.work import Clock, StageRun, Verdict, Watch, Work
+from tintype.models.devices.hosted import Hosted
 from tintype.models.preparing import enlarged
 from tintype.sources.base import Item
 from tintype.stages.base import SHARED_SIDE_PX, Model
@@ -41,6 +42,10 @@ class ThumbnailJob:
     @property
     def place(self) -> str:
         return str(self.updates.parent.parent)
+
+    @property
+    def hosted(self) -> tuple[Hosted, ...]:
+        return hosted_models(self.runs.values())
 
     def begin(self) -> Handler:
         load_models(self.runs.values())

@@ -21,10 +21,10 @@ from tintype.core.platform import write_atomically
 from tintype.core.version import VERSION
 from tintype.models import speeds
 from tintype.models.card import Card
+from tintype.models.engines import AUTO, BACKENDS, Engine, engines
 from tintype.models.made_pictures import made_pictures
 from tintype.models.parity import check
 from tintype.models.parity_rows import PREPARATION, Parity, Row
-from tintype.models.running import AUTO, BACKENDS, Engine, engines
 
 _LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "torch", "transformers", "timm", "open_clip_torch", "tensorrt")
 _MAX_BYTES = 100_000
@@ -104,6 +104,10 @@ def lacking(card: Card, backend: str, precision: str = "") -> str:
 def _measured(card: Card, found: Sequence[Engine], place: Path) -> Choice:
     """Not kept where it cannot be: then it is measured again."""
     parity = check(card, made_pictures(), found)
+    if any(engine.device == "cuda" for engine in found):
+        from tintype.models.backends.torch_devices import give_back_memory  # slow to load
+
+        give_back_memory()  # the processes that will run the model need it
     speeds.note(parity)
     choice = _fastest(card, parity)
     facts: dict[str, Any] = {"engine": str(choice.engine), "why": choice.why, "card": card.name, "machine": machine()}

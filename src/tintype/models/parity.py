@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tintype.core.errors import ImageError, MissingExtra, ModelError
 from tintype.models import parity_answers
 from tintype.models.card import Card, Output, PixelInput, TextInput
+from tintype.models.engines import Engine, engines, load
 from tintype.models.parity_rows import PREPARATION, Parity, Row, decoded, per_second, too_many
 from tintype.models.reference import Reference, by_card
-from tintype.models.running import Engine, engines, load
 from tintype.models.tokens import tokenized
 
 LEAST_MEAN = 0.999

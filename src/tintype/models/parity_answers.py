@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from tintype.core.errors import ImageError, MissingExtra, ModelError
 from tintype.models.card import Card
 from tintype.models.detecting import Found, found, overlaps
+from tintype.models.engines import Engine, load
 from tintype.models.masking import MASKS
 from tintype.models.parity_rows import PREPARATION, Parity, Row, decoded, per_second, too_many
 from tintype.models.preparing import Size
 from tintype.models.prompting import SAMPLE_THINGS, found_things, sample_beside
 from tintype.models.reference import Reference, by_card
-from tintype.models.running import Engine, load
 from tintype.models.tokens import texts
 
 SUREST = 3

@@ -21,8 +21,8 @@ from tintype.codec.image import Image
 from tintype.models.base import Runner
 from tintype.models.card import Card
 from tintype.models.card_file import read_file
+from tintype.models.engines import ONNX, TORCH, load
 from tintype.models.preparing import network_input, prepared
-from tintype.models.running import ONNX, TORCH, load
 
 Pixels = NDArray[np.uint8]
 _Library = Callable[[PillowImage.Image], NDArray[np.float32]]

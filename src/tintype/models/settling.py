@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from tintype.core.errors import MissingExtra, ModelError
 from tintype.models.card import Card
-from tintype.models.running import AUTO, ONNX, TORCH, Engine, default, engines
+from tintype.models.engines import AUTO, ONNX, TORCH, Engine, default, engines
 
 _LIBRARIES = {"torch": "torch", "tensorrt": "tensorrt", "triton": "tritonclient"}  # each comes with the extra so called
 

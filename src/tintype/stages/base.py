@@ -46,7 +46,7 @@ class Model:
 
     card: Card
     beside: tuple[Card, ...] = ()  # models that the stage uses as well
-    backend: str = ""  # the engine that the planner settled on (`models.running.Engine`); "" for the card's default
+    backend: str = ""  # the engine that the planner settled on (`models.engines.Engine`); "" for the card's default
     thumbnails: int = 0  # the number (`_stage_thumbnail`) of the thumbnails that it sees; 0 for the images themselves
 
     @property

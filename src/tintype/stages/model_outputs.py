@@ -33,8 +33,9 @@ def model_outputs(batch: Batch, outputs: tuple[Output, ...]) -> list[NDArray[np.
         return [np.empty((0, *output.shape), np.float32) for output in outputs]
     card = batch.runner.info.card
     pixels = batch.rgb(card.pixels.width) if Model(card).is_shared else batch.prepared()
+    at_once = AT_ONCE if batch.runner.info.device == "cpu" else len(pixels)
     parts = [
-        batch.runner.run({card.input.name: pixels[start : start + AT_ONCE]}) for start in range(0, len(pixels), AT_ONCE)
+        batch.runner.run({card.input.name: pixels[start : start + at_once]}) for start in range(0, len(pixels), at_once)
     ]
     return [np.concatenate([part[output.name] for part in parts]) for output in outputs]
 

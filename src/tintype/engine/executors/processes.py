@@ -230,7 +230,10 @@ class ProcessExecutor:
         if at.first < 0 and at.ahead >= 0:
             at = replace(at, first=at.ahead, last=at.ahead, reading=True)
         if at.first < 0:
-            self._ledger.fail(lease, f"{reason} ({died_of})", self._patience.attempts)
+            if at.is_away:
+                self._held.append(_Held(lease, time.monotonic()))
+            else:
+                self._ledger.fail(lease, f"{reason} ({died_of})", self._patience.attempts)
             self._ask_at = 0.0
             self._deaths_in_a_row += 1
             if self._deaths_in_a_row >= _MAX_DEATHS_IN_A_ROW:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ NO_ROOM_S = 300.0
 """A cluster that grows on demand takes some minutes."""
 _MAX_DEATHS_IN_A_ROW = 6
 
-Member = Callable[[], Iterator[Finished | None]]
-"""What a process of Ray's runs: works until no shard of the ledger is left, and tells what it finished. Picklable."""
+Member = Callable[[int], Iterator[Finished | None]]
+"""What a process of Ray's runs, with so many workers: works until no shard of the ledger is left, and tells what they
+finished. Picklable."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Cluster:
     nodes: int
     cpus: float
     gpus: float
+    cpus_per_gpu: int = 1
+    """Processors that each GPU has beside it, on the machine where these are fewest."""
 
 
 @contextlib.contextmanager
@@ -54,10 +57,19 @@ def connected(address: str | None) -> Iterator[Cluster]:
         alive = [node for node in ray.nodes() if node["Alive"]]
         resources = ray.cluster_resources()
         name = ray.get_runtime_context().gcs_address
-        yield Cluster(name, len(alive), resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+        yield Cluster(name, len(alive), resources.get("CPU", 0.0), resources.get("GPU", 0.0), _cpus_per_gpu(alive))
     finally:
         if is_ours:
             ray.shutdown()
+
+
+def _cpus_per_gpu(nodes: Sequence[Mapping[str, Any]]) -> int:
+    shares = [
+        int(node["Resources"].get("CPU", 0) // node["Resources"]["GPU"])
+        for node in nodes
+        if node["Resources"].get("GPU")
+    ]
+    return max(1, min(shares, default=1))
 
 
 def _join(ray: Any, address: str) -> None:
@@ -78,22 +90,25 @@ def _join(ray: Any, address: str) -> None:
 
 
 class RayExecutor:
-    """Has up to `workers` members work on a cluster, and yields what they finish; one that dies is replaced.
+    """Has up to `members` members work on a cluster, and yields what they finish; one that dies is replaced.
 
     Members lease shards for themselves, so the ledger must be one that all machines of the cluster reach; what they
-    have finished is in the ledger whoever dies. Each takes one processor of the cluster, and a GPU where `needs_gpu`;
-    those for which there is no room wait until there is.
+    have finished is in the ledger whoever dies. Each takes `cpus` processors of the cluster, with a worker on each, and
+    a GPU where `needs_gpu`, which these feed; those for which there is no room wait until there is.
     """
 
-    def __init__(self, member: Member, workers: int, *, needs_gpu: bool = False, no_room_s: float = NO_ROOM_S) -> None:
+    def __init__(
+        self, member: Member, members: int, *, cpus: int = 1, needs_gpu: bool = False, no_room_s: float = NO_ROOM_S
+    ) -> None:
         """Raises WorkerFailed from `run` where no member can begin for `no_room_s` seconds."""
         import ray
 
-        self._ray, self._member, self._count = ray, member, workers
-        self._wanted = "a GPU and a processor" if needs_gpu else "a processor"
+        self._ray, self._member, self._count, self._cpus = ray, member, members, cpus
+        processors = "a processor" if cpus == 1 else f"{cpus} processors"
+        self._wanted = f"a GPU and {processors}" if needs_gpu else processors
         self._start = ray.remote(_told).options(
             name="tintype work",
-            num_cpus=1,
+            num_cpus=cpus,
             num_gpus=1 if needs_gpu else 0,
             max_retries=0,  # what Ray would run again from its beginning goes on from the ledger
             num_returns="streaming",
@@ -121,7 +136,7 @@ class RayExecutor:
         if self._until is not None:
             return bool(self._working) and now < self._until
         for _ in range(self._count - len(self._waiting) - len(self._working)):
-            self._waiting.append(self._start.remote(self._member))
+            self._waiting.append(self._start.remote(self._member, self._cpus))
         if not self._working and now > self._room_until:
             raise WorkerFailed(
                 f"the Ray cluster has no room: each worker takes {self._wanted}, and none could begin. See what is "
@@ -178,12 +193,12 @@ class RayExecutor:
                         self._ray.get(next(member))
 
 
-def _told(member: Member) -> Iterator[Finished | TintypeError | None]:
+def _told(member: Member, workers: int) -> Iterator[Finished | TintypeError | None]:
     """In a process of Ray's: first a sign of life, then what is finished; an error that ends the work as a value, since
     Ray would wrap it."""
     yield None
     try:
-        yield from (finished for finished in member() if finished is not None)
+        yield from (finished for finished in member(workers) if finished is not None)
     except TintypeError as error:
         yield error
 

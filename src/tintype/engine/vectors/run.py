@@ -22,7 +22,7 @@ from tintype.engine.progress import Meter
 from tintype.engine.vectors.leavings import sweep
 from tintype.engine.vectors.ledgers import opened_ledger
 from tintype.engine.vectors.sealing import put_in_place, sealed
-from tintype.models.running import Engine
+from tintype.models.engines import Engine
 from tintype.store.outputs.manifest import Manifest, read_manifest
 from tintype.store.outputs.plan import Plan
 from tintype.store.places.base import Place
@@ -77,13 +77,14 @@ def on_this_machine(plan: Plan, job: Job, limits: Limits, workers: int) -> Start
 
 
 def on_cluster(cluster: Cluster, plan: Plan, member: Member, workers: int) -> Start:
-    """As many members as `workers` on a Ray cluster; 0 is one a processor, or one a GPU where the engine needs one."""
+    """As many members as `workers` on a Ray cluster; 0 is one a processor or, where the engine needs a GPU, one a GPU,
+    which as many workers feed as it has processors beside it."""
     needs_gpu = Engine.of(plan.backend).device == "cuda"
     count = workers or int(cluster.gpus if needs_gpu else cluster.cpus) or 1  # a cluster may grow on demand
 
     @contextlib.contextmanager
     def start(ledger: Ledger) -> Iterator[Executor]:
-        yield RayExecutor(member, count, needs_gpu=needs_gpu)
+        yield RayExecutor(member, count, cpus=cluster.cpus_per_gpu if needs_gpu else 1, needs_gpu=needs_gpu)
 
     return start
 

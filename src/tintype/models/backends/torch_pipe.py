@@ -77,6 +77,10 @@ class TorchPipe:
         before, self._before = self._before, computed
         return _Started(rows, copied_from, copied, computed, done, before, (given, made))
 
+    def is_over(self, started: _Started) -> bool:
+        with self._errors(started.rows):
+            return bool(started.done.event.query())
+
     def finish(self, started: _Started) -> Spent:
         with self._errors(started.rows):
             started.done.event.synchronize()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tintype.core.errors import ModelError
 from tintype.models.devices.arrays import Outputs, Sort, views
 from tintype.models.devices.pipes import Part, Pipe
+from tintype.models.devices.wire import MOST_ROWS
 
 _FLYING = 2  # one is computed while the next is copied
 
@@ -90,6 +91,9 @@ class Batches:
 
     def __init__(self, pipes: Sequence[Pipe], most: Sequence[int]) -> None:
         self._pipes, self.most = pipes, list(most)
+        self.crowd = 4 * max(most, default=1)
+        """Rows that may be out at once. A batch takes a quarter of them at most, so that while two are on their way
+        others wait for the device and it does not wait for them."""
         self._waiting: deque[_Rows] = deque()
         self._flying: deque[_Flight] = deque()
         self._over: list[Job] = []
@@ -97,6 +101,11 @@ class Batches:
     @property
     def is_idle(self) -> bool:
         return not self._waiting and not self._flying
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is anything to begin."""
+        return bool(self._waiting)
 
     def add(self, job: Job) -> None:
         self._waiting.append(_Rows(job, 0, job.rows))
@@ -112,21 +121,25 @@ class Batches:
         return any(rows.job.owner is owner for flight in self._flying for rows in flight.rows)
 
     def step(self) -> list[Job]:
-        """Begin one batch, and wait for the oldest where enough are on their way or nothing else is left to do.
+        """Begin a batch if there is one, and end the oldest: wait for it only where enough are on their way.
 
         Returns the jobs that are over, done or failed, but not those that were dropped. Raises DeviceLost.
         """
         if self._waiting:
             self._start(self._next())
-        if self._flying and (len(self._flying) >= _FLYING or not self._waiting):
+        if len(self._flying) >= _FLYING or self._is_landed():
             self._finish()
         over, self._over = [job for job in self._over if not job.is_dropped], []
         return over
 
+    def _is_landed(self) -> bool:
+        """Whether the oldest batch is over. What waits for that in vain learns of new rows too late."""
+        return bool(self._flying) and self._pipes[self._flying[0].card].is_over(self._flying[0].started)
+
     def _next(self) -> list[_Rows]:
         """Rows for a batch, the oldest first: all of one model and shape, as many as it takes."""
         first = self._waiting[0]
-        room = self.most[first.job.card]
+        room = min(self.most[first.job.card], max(MOST_ROWS, self.crowd // 4))
         taken: list[_Rows] = []
         kept: deque[_Rows] = deque()
         while self._waiting and room:

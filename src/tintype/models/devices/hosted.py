@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tintype.models.card import Card
 from tintype.models.devices import memory
 from tintype.models.devices.pipes import Pipe, PlainPipe
-from tintype.models.running import Engine, load
+from tintype.models.engines import Engine, load
 
 TRIAL_S = 2.0
 

@@ -49,6 +49,10 @@ class Pipe(Protocol):
         """
         ...
 
+    def is_over(self, started: Any) -> bool:
+        """Whether `finish` would not wait."""
+        ...
+
     def finish(self, started: Any) -> Spent:
         """Wait until the outputs of a batch are in their places. Raises as `start`."""
         ...
@@ -89,6 +93,9 @@ class PlainPipe:
                 place[:] = values[at : at + part.rows]
             at += part.rows
         return Spent(copied - begin + time.perf_counter() - computed, computed - copied)
+
+    def is_over(self, started: Spent) -> bool:
+        return True
 
     def finish(self, started: Spent) -> Spent:
         return started

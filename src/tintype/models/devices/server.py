@@ -39,6 +39,7 @@ MOST_WORKERS = 256
 """Each takes two of a process's file handles."""
 
 _IDLE_S = 0.5
+_LOOK_S = 0.0005  # for new rows, while a batch is computed
 _PAGE_BYTES = 4_096
 
 
@@ -84,14 +85,20 @@ class Server:
         """Calls `beat` in every round, and at least twice a second where nothing takes longer. Raises DeviceLost."""
         while True:
             beat()
-            for key, _ in self._selector.select(_IDLE_S if self._batches.is_idle else 0):
+            for key, _ in self._selector.select(self._pause_s()):
                 if key.data is None:
                     self._accept()
                 else:
                     self._receive(key.data)
+            self._batches.crowd = len(self._workers) * SLOTS * MOST_ROWS
             for job in self._batches.step():
                 self._answer(job)
             self._let_go()
+
+    def _pause_s(self) -> float:
+        if self._batches.is_idle:
+            return _IDLE_S
+        return 0.0 if self._batches.is_waiting else _LOOK_S
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # one that is gone again

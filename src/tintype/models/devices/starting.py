@@ -21,7 +21,7 @@ from tintype.core.names import shown
 from tintype.models.devices.client import Reach
 from tintype.models.devices.hosted import Hosted, device_ids
 from tintype.models.devices.process import Setup
-from tintype.models.running import Engine
+from tintype.models.engines import Engine
 
 MOST_DEATHS = 3
 """Of a device process within `WITHIN_S`, after which a run is given up."""
@@ -51,15 +51,21 @@ class Devices:
         self._reaches = [Reach(os.fspath(process.path), models) for process in self._processes]
 
     def start(self) -> None:
-        """Start all, and wait until they have loaded their models. Raises what they refuse with, or WorkerFailed."""
         for process in self._processes:
             process.start()
+
+    def wait(self) -> None:
+        """Until all have loaded their models. Workers wait for that by themselves. Raises as `check`."""
         while not all(process.is_ready for process in self._processes):
             for process in self._processes:
                 process.check(_TICK_S)
 
     def check(self) -> None:
-        """See that all live, and start those again that do not. Raises WorkerFailed where that does not help."""
+        """See that all live, and start those again that do not.
+
+        Raises ModelError, DeviceMemoryFull or MissingExtra where the models cannot be loaded, and WorkerFailed where a
+        process ends again and again.
+        """
         for process in self._processes:
             process.check(0)
 
@@ -74,10 +80,11 @@ class Devices:
 
 @contextlib.contextmanager
 def devices_for(hosted: Sequence[Hosted], ids: Sequence[str] | None = None) -> Iterator[Devices]:
-    """Have one process for each GPU (or as many as `ids`) load models, until the end of the block.
+    """Have one process for each GPU (or as many as `ids`) load models and run them until the end of the block; whoever
+    enters it calls `check` now and then.
 
-    Raises ModelError, DeviceMemoryFull or MissingExtra where they cannot be loaded, WorkerFailed where a process ends
-    again and again, and UsageError where the folder for temporary files has too long a path.
+    Raises WorkerFailed where no process can be started, and UsageError where the folder for temporary files has too
+    long a path.
     """
     if not hosted:
         yield Devices((), (), Path())
