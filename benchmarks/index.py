@@ -194,7 +194,7 @@ def _figures(
     peak = (cost.peak_bytes or 0) / 1e6
     return [
         Figure(f"{name}: build", build_s, "s", detail=f"{cost.cpu_s:.0f} s of CPU in all; {what}"),
-        Figure(f"{name}: peak memory of the build", peak, "MB", bounds[0], detail="sum of PSS, 50 ms apart"),
+        Figure(f"{name}: peak memory of the build", peak, "MB", bounds[0], detail="sum of PSS, sampled"),
         Figure(f"{name}: recall at {K}", recall(given, rows), "", bounds[1], "at least", f"of {_QUERIES} queries"),
         Figure(f"{name}: a query", times["median_ms"], "ms", bounds[2], detail=slowest),
     ]

@@ -20,6 +20,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"  # inputs; ignored by git
 MEMORY_SAMPLE_S = 0.05
+MEMORY_SHARE = 0.05  # of the time, that sampling may take
 PR_SET_CHILD_SUBREAPER = 36  # of prctl(2): orphans of the tree become our children, so that their CPU is counted
 SHOWN_VERSIONS = ("tintype", "numpy", "pyarrow", "pylance", "opencv-python-headless", "simplejpeg", "pillow")
 
@@ -28,8 +29,9 @@ SHOWN_VERSIONS = ("tintype", "numpy", "pyarrow", "pylance", "opencv-python-headl
 class Cost:
     """What one run of a command cost, all its processes together.
 
-    `cpu_s` is user and system time. `peak_bytes` is the largest sum of proportional set sizes (shared pages
-    divided among those that share them) that was seen in samples 50 ms apart; None where it was not watched.
+    `cpu_s` is user and system time. `peak_bytes` is the largest sum of proportional set sizes (shared pages divided
+    among those that share them) that was seen in samples 50 ms apart, or further apart where each takes long; None
+    where it was not watched.
     """
 
     cpu_s: float
@@ -143,9 +145,13 @@ class _MemoryWatch:
         return self._peak_bytes
 
     def _watch(self) -> None:
-        while not self._stopped.wait(MEMORY_SAMPLE_S):
+        pause_s = MEMORY_SAMPLE_S
+        while not self._stopped.wait(pause_s):
+            began = time.perf_counter()
             descendants = _tree(os.getpid())[1:]
             self._peak_bytes = max(self._peak_bytes, sum(map(_proportional_bytes, descendants)))
+            # Looking at gigabytes that are mapped takes a while, during which their owner waits.
+            pause_s = max(MEMORY_SAMPLE_S, (time.perf_counter() - began) / MEMORY_SHARE)
 
 
 def _tree(pid: int) -> list[int]:

@@ -26,7 +26,7 @@ def measure(options: Options) -> list[Figure]:
 
 def _peak(options: Options, name: str, folder: Path) -> Figure:
     peak_bytes = fresh_scan(options, folder, watch_memory=True).peak_bytes or 0
-    return Figure(f"peak memory, {name}", peak_bytes / 1e6, "MB", BOUND_MB, detail="sum of PSS, 50 ms apart")
+    return Figure(f"peak memory, {name}", peak_bytes / 1e6, "MB", BOUND_MB, detail="sum of PSS, sampled")
 
 
 if __name__ == "__main__":

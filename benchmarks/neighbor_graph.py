@@ -60,7 +60,7 @@ def _figures(count: int, most_s: float, most_mb: float | None) -> list[Figure]:
     given = np.load(vectors, mmap_mode="r")
     shape = f"{count:,} of {given.shape[1]} dimensions"
     peak_mb = (cost.peak_bytes or 0) / 1e6
-    memory = f"sum of PSS, 50 ms apart; {given.nbytes / 1e6:.0f} MB of it are the vectors"
+    memory = f"sum of PSS, sampled; {given.nbytes / 1e6:.0f} MB of it are the vectors"
     return [
         Figure(f"wall time, {shape}", taken["wall_s"], "s", most_s, detail=f"{taken['cpu_s']:.0f} s of CPU"),
         Figure(f"peak memory, {shape}", peak_mb, "MB", most_mb, detail=memory),

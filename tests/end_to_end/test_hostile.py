@@ -48,7 +48,9 @@ def test_hostile_archives_and_tables_end_in_rows_or_one_line(
     for path in sorted((data / "hostile-archives").glob(f"*.{kind}")):
         outside = sorted(entry.name for entry in work.iterdir())
         place = tmp_path / f"{path.name}.tintype"
-        ran = tintype("scan", path, "--collection", place, "--workers", "1", "--stages", "exif", "--json", cwd=work)
+        ran = tintype.here(
+            "scan", path, "--collection", place, "--workers", "1", "--stages", "exif", "--json", cwd=work
+        )
         document = ran.json
         if ran.code:
             assert list(document) == ["schema", "error"], path.name

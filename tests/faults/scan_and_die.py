@@ -18,7 +18,7 @@ from typing import Any
 from harness import run_scan, work_with
 
 from tintype.engine import committer
-from tintype.engine.executors import processes
+from tintype.engine.executors.worker_process import WorkerProcess
 from tintype.sources.folder import FolderSource
 from tintype.stages import registry
 from tintype.store import lance
@@ -37,7 +37,7 @@ def die_after(seconds: float) -> None:
 
 def kill_a_worker_after(seconds: float, chance: random.Random) -> None:
     pids: list[int] = []
-    start = processes._Worker.__init__
+    start = WorkerProcess.__init__
 
     def noted(self: Any, *arguments: Any) -> None:
         start(self, *arguments)
@@ -48,7 +48,7 @@ def kill_a_worker_after(seconds: float, chance: random.Random) -> None:
         if pids:
             os.kill(chance.choice(pids), signal.SIGKILL)
 
-    processes._Worker.__init__ = noted  # type: ignore[method-assign]  # to learn the pids
+    WorkerProcess.__init__ = noted  # type: ignore[method-assign]  # to learn the pids
     threading.Thread(target=kill, daemon=True).start()
 
 

@@ -114,9 +114,9 @@ def _line(card: Card) -> tuple[str, ...]:
 
 
 def _speed(engines: Mapping[str, float]) -> str:
-    """Of the fastest engine; nothing where none was measured."""
+    """Of the fastest engine, if any was measured."""
     if not engines:
-        return ""
+        return "–"
     fastest = max(engines, key=lambda word: engines[word])
     others = f" ({fastest})" if len(engines) > 1 else ""
     return f"{engines[fastest]:,.0f}{others}"
