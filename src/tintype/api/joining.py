@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from tintype.api.named import resolved, together
 from tintype.api.outputs import output_at, work_on_output
 from tintype.api.places import Place, absolute, existing
 from tintype.core.errors import CollectionError, CollectionNotFound, SourceError, UsageError
@@ -71,7 +72,7 @@ def _output_or_collection(place: Place, of_output: Callable[[], _Answer]) -> _An
 
 
 def _help(layout: Layout, workers: int, progress: Listener | None) -> Helped:
-    from tintype.api.scanning import known_labels, resolved, together  # outputs need no Lance
+    from tintype.api.scanning import known_labels  # outputs need no Lance
     from tintype.api.settings import config_for
     from tintype.engine.helping import awaited_run, help_scan
     from tintype.engine.telling import work_told

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from tintype.api.named import resolved, together
 from tintype.api.places import Place, absolute
 from tintype.codec.limits import Limits
 from tintype.core.columns import Column
@@ -29,8 +30,6 @@ from tintype.models import registry
 from tintype.models.card import Card
 from tintype.models.settling import settled
 from tintype.sources.base import HasLabels, Source
-from tintype.sources.resolve import resolve
-from tintype.sources.several import SeveralSources
 from tintype.store.outputs.base import format_of
 from tintype.store.outputs.manifest import read_manifest
 from tintype.store.outputs.plan import OutputNotFound, Plan, read_plan, refuse_other
@@ -86,7 +85,7 @@ def embed_to(
         raise UsageError("an address is that of a Ray cluster: say --executor ray as well")
     settings = config if config is not None else _settings(sources)
     place = open_place(os.fspath(output), settings.transfer)
-    found = [one for named in sources for one in _resolved(absolute(named), settings)]
+    found = [one for named in sources for one in resolved(absolute(named), settings)]
     card = registry.card(model)
     wanted = Plan(
         sources=tuple(sorted({source.place for source in found})),
@@ -148,17 +147,6 @@ def _settings(sources: Sequence[Place]) -> Config:
     return config(absolute(sources[0]) if len(sources) == 1 else None)
 
 
-def _resolved(named: str, settings: Config, plan: Plan | None = None) -> list[Source]:
-    """What a place names; how a folder is listed is the plan's to say where there is one."""
-    return resolve(
-        named,
-        ignore=settings.scan.ignore if plan is None else plan.ignore,
-        hidden=settings.scan.hidden if plan is None else plan.hidden,
-        transfer=settings.transfer,
-        cache=settings.cache,
-    )
-
-
 def _dimension(card: Card) -> int:
     """Raises ModelError for a card that makes no vectors of images."""
     _ = card.pixels
@@ -176,7 +164,7 @@ def _planned(
     if plan is None:
         refuse_other_files(place)  # before so much as a lock is written there
     with _planning(place):
-        source = _together(found)
+        source = together(found)
         if plan is None:
             if progress is not None:
                 progress(Progress("listing", 0, 0, {}, 0.0, 0.0, None, {}, None))
@@ -218,8 +206,8 @@ def _joined(output: str) -> EmbedJob:
     limits = Limits(**plan.limits)
     if decode_state(limits) != plan.decoding:
         raise UsageError(f"{place.url} was begun with other decoders: install the same version with the same extras")
-    found = [one for named in plan.sources for one in _resolved(named, settings, plan)]
-    return EmbedJob(place, plan, _with_labels(_together(found), plan.label_columns), card, limits)
+    found = [one for named in plan.sources for one in resolved(named, settings, plan)]
+    return EmbedJob(place, plan, _with_labels(together(found), plan.label_columns), card, limits)
 
 
 def _embed(job: EmbedJob, workers: int, progress: Listener | None) -> EmbedSummary:
@@ -245,10 +233,6 @@ def _check_reach(cluster: Cluster, place: OutputPlace, ledger: str) -> None:
             f"the Ray cluster has {cluster.nodes} machines, and {place.url} with its ledger lies on one. Nothing was "
             "changed. Name an --output in an object store and --ledger dynamodb:NAME"
         )
-
-
-def _together(found: Sequence[Source]) -> Source:
-    return found[0] if len(found) == 1 else SeveralSources(tuple(found))
 
 
 def _with_labels(source: Source, labels: tuple[Column, ...]) -> Source:

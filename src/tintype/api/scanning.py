@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tintype.api.named import resolved, together
 from tintype.api.places import Place, absolute, collection_place
 from tintype.api.settings import config_for
 from tintype.core.columns import Column
@@ -22,13 +23,10 @@ from tintype.engine.scan import locked
 from tintype.engine.scan import scan as run_scan
 from tintype.engine.telling import Asked
 from tintype.sources.base import HasLabels, Source
-from tintype.sources.resolve import resolve
-from tintype.sources.several import SeveralSources
 from tintype.store import trust as trusted
 from tintype.store.collection import Collection
 from tintype.store.lance import LanceStore
 from tintype.store.layout import RECORD, SUFFIX, Layout, new_record, normal_place, read_record, sources_of, write_record
-from tintype.store.scan_run import ScanRun
 
 
 def scan(
@@ -71,22 +69,6 @@ def scan(
     opened = Collection.open(layout.place)
     opened.last_scan = summary
     return opened
-
-
-def resolved(place: str, settings: Config, asked: ScanRun | None = None) -> list[Source]:
-    """What a place names; how a folder is listed is the run's to say where there is one."""
-    return resolve(
-        place,
-        ignore=settings.scan.ignore if asked is None else asked.ignore,
-        hidden=settings.scan.hidden if asked is None else asked.hidden,
-        transfer=settings.transfer,
-        cache=settings.cache,
-    )
-
-
-def together(found: Sequence[Source]) -> Source:
-    """Several sources as one."""
-    return found[0] if len(found) == 1 else SeveralSources(tuple(found))
 
 
 def known_labels(known: pa.Schema) -> tuple[Column, ...]:
