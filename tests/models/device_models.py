@@ -56,7 +56,7 @@ def tight(pipe: Pipe, most: int, each_s: float = 0.0, full_after: int = 1_000_00
             raise MemoryError
         return begin(parts)
 
-    pipe.start = start  # type: ignore[method-assign]
+    pipe.start = start  # type: ignore[method-assign]  # of this one alone
     return pipe
 
 

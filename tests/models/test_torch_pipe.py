@@ -83,7 +83,7 @@ def raising(runner: TorchRunner, error: Exception, above: int = 0) -> TorchPipe:
             raise error
         return plain(given)
 
-    runner.compute = compute  # type: ignore[method-assign]
+    runner.compute = compute  # type: ignore[method-assign]  # of this one alone
     return TorchPipe(runner)
 
 

@@ -184,6 +184,12 @@ class DeviceMemoryFull(ModelError):
     exit_code = 17
 
 
+class ModelUnreachable(ModelError):
+    """A server that runs a model gave no answer for too long."""
+
+    exit_code = 18
+
+
 class ImageError(Exception):
     """One image cannot be used; becomes its row's status and reason, never an exit code.
 

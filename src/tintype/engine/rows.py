@@ -12,7 +12,7 @@ from tintype.codec.decode import decode, header
 from tintype.codec.image import Image
 from tintype.codec.limits import Limits
 from tintype.core.columns import DIGEST
-from tintype.core.errors import DeviceMemoryFull, ImageError
+from tintype.core.errors import DeviceMemoryFull, ImageError, ModelUnreachable
 from tintype.engine.work import DECODE_STATE, FACT_COLUMNS, Clock, StageRun, Verdict, Watch, Work
 from tintype.models.running import runner
 from tintype.sources.base import Item
@@ -212,7 +212,7 @@ class _Analyzer:
         """A stage's columns. Images that it fails on have nulls; its fault is not theirs, nor their neighbors'."""
         try:
             return {**run.stage.compute(batch, run.settings), run.state_column: _states(run.state, len(batch))}
-        except DeviceMemoryFull:  # no image's fault: all would fail of it
+        except (DeviceMemoryFull, ModelUnreachable):  # no image's fault: all would fail of it
             raise
         except Exception as error:  # noqa: BLE001  a stage may be anybody's
             if len(batch) > 1:

@@ -22,7 +22,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.core.errors import ConfigError, MissingExtra, ModelError
+from tintype.core.errors import ConfigError, MissingExtra, ModelError, ModelUnreachable
 from tintype.core.names import shown
 from tintype.models.backends.triton_model import datatype, mismatch, sent
 from tintype.models.base import RunnerInfo
@@ -89,8 +89,8 @@ class TritonBackend:
     def load(self, card: Card, address: str = "", *, wait_s: float = WAIT_S) -> TritonRunner:
         """`address` is otherwise that of `TINTYPE_TRITON`.
 
-        Raises ModelError where the server does not answer within the wait or has no such model, ConfigError for an
-        address that is none, MissingExtra without the client.
+        Raises ModelUnreachable where the server does not answer within the wait, ModelError where it has no such model,
+        ConfigError for an address that is none, MissingExtra without the client's library.
         """
         named = address or os.environ.get(ADDRESS, "")
         if not named:
@@ -119,7 +119,7 @@ class TritonRunner:
         return self._shares
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """As `base.Runner.run`; raises ModelError also where the server was gone for too long."""
+        """As `base.Runner.run`; raises ModelUnreachable where the server was gone for too long."""
         given = sent(self._card, inputs)
         count = len(given[self._card.input.name])
         parts = [{name: rows[at : at + ROWS] for name, rows in given.items()} for at in range(0, count, ROWS)]
@@ -149,7 +149,7 @@ class TritonRunner:
                     raise
                 said = self._final(error)
             if time.monotonic() + pause > deadline:
-                raise ModelError(
+                raise ModelUnreachable(
                     f"card {self._card.name}: Triton at {self._address} gave no answer for {self._wait_s:g} s "
                     f"({said}). See whether it runs; {ADDRESS} says where it is looked for"
                 )
